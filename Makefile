@@ -1,0 +1,37 @@
+# The front door: everything a user, a developer or CI does starts here.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT ?= rehearsal
+
+.PHONY: demo test check bench docs clean
+
+# Made once from the constraints, and again only when they or the project's own declaration change.
+$(READY): constraints.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test,check]"
+	touch $@
+
+demo: $(READY)
+	$(BIN)/coalition rehearse --out $(OUT)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@cat .pytest_cache/left-out.txt
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.docs_diff
+
+bench: $(READY)
+	$(BIN)/python -m experiments.benchmarks
+
+docs: $(READY)
+	$(BIN)/python -m tests.docs_diff --write
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info
