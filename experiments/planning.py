@@ -1,0 +1,175 @@
+"""A frozen experiment and a charter arrive; every step's queries, clip norms, noise and cost leave, known beforehand.
+
+Coordinator and node each derive the plan themselves, so that no parameter has to be believed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from experiments.analyses import queries_of
+from experiments.errors import PlanError
+from privacy import accounting
+from privacy.private_sum import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from experiments.definition import Experiment
+    from experiments.queries.base import Query
+    from privacy.charter import Charter
+    from shared_schema import Schema
+
+PREPARE_AND_CLOSE = 2
+ATTEMPTS_PER_STEP = 2
+# The lattice is fine: n_max * gamma <= sigma / 100, so that truncation bias stays far below the noise.
+BIAS_SHARE = 100
+SMALLEST_LATTICE = 2**10
+
+
+@dataclass(frozen=True)
+class PlannedQuery:
+    """One query and the private sum that answers it."""
+
+    query: Query
+    release: Release
+
+
+@dataclass(frozen=True)
+class Step:
+    """What rides in one exchange: its queries share one concatenated vector and one keystream."""
+
+    index: int
+    queries: tuple[PlannedQuery, ...]
+
+    @property
+    def dimension(self) -> int:
+        """Length of the concatenated vector."""
+        return sum(planned.release.dimension for planned in self.queries)
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """The private sums, in the order in which they are concatenated."""
+        return tuple(planned.release for planned in self.queries)
+
+    @property
+    def rho(self) -> Fraction:
+        """Cost for one student, exact."""
+        return sum((release.rho for release in self.releases), Fraction(0))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every step of an experiment and what it costs one student of a declared cohort."""
+
+    steps: tuple[Step, ...]
+    retries: int
+    accounts: tuple[tuple[str, int], ...]
+    delta: Fraction
+
+    @property
+    def rho(self) -> Fraction:
+        """ρ when no step is asked twice."""
+        return sum((step.rho for step in self.steps), Fraction(0))
+
+    @property
+    def rho_reserved(self) -> Fraction:
+        """ρ with every allowed retry of the dearest step: what a node sets aside before it starts."""
+        return self.rho + self.retries * max(step.rho for step in self.steps)
+
+    @property
+    def exchanges(self) -> int:
+        """Exchanges of a run without retries: prepare, each step, close."""
+        return len(self.steps) + PREPARE_AND_CLOSE
+
+    @property
+    def epsilon(self) -> float:
+        """ε at the experiment's δ of the whole reservation."""
+        return accounting.epsilon_from_rho(self.rho_reserved, self.delta)
+
+
+def plan(experiment: Experiment, charter: Charter, schema: Schema) -> Plan:
+    """Derive the plan: budget → ρ of each step → σ² of each private sum.
+
+    The experiment's ε covers everything, so ρ is shared among the steps after the retry allowance is set aside.
+    Raises `PlanError` for a cohort whose public size the charter does not declare.
+    """
+    definition = experiment.definition
+    total = accounting.rho_from_epsilon(Fraction(definition.budget.epsilon), Fraction(definition.budget.delta))
+    asked = queries_of(experiment, schema, public_size(experiment, charter), total)
+    shares = [sum((share for _, share in step), Fraction(0)) for step in asked]
+    plan_rho = total / (1 + definition.budget.retries * max(shares))
+    steps = tuple(_step(index, step, plan_rho, charter.planning_students) for index, step in enumerate(asked, 1))
+    accounts = tuple((definition.population.name, cohort) for cohort in definition.population.cohorts)
+    return Plan(steps, definition.budget.retries, accounts, Fraction(definition.budget.delta))
+
+
+def _step(index: int, asked: Sequence[tuple[Query, Fraction]], rho: Fraction, students: int) -> Step:
+    return Step(index, tuple(PlannedQuery(query, release_for(query, share * rho, students)) for query, share in asked))
+
+
+def release_for(query: Query, rho: Fraction, planning_students: int) -> Release:
+    """The private sum of one query at a cost of at most ρ.
+
+    Δ = C/γ is the smallest power of two with n_max·γ ≤ σ/100, that is Δ² ≥ 2ρ·(100·n_max)²; σ² is rounded up to
+    a whole number of squared lattice steps, so the exact cost Δ²/(2σ²) never exceeds ρ.
+    """
+    needed = 2 * rho * (BIAS_SHARE * planning_students) ** 2
+    steps = SMALLEST_LATTICE
+    while steps * steps < needed:
+        steps *= 2
+    variance = -(-(steps * steps) // (2 * rho))
+    return Release(query.dimension, query.clip, steps, Fraction(variance))
+
+
+def initial_state(plan: Plan) -> dict[str, np.ndarray]:
+    """The public state before the first step: what every query starts from."""
+    state: dict[str, np.ndarray] = {}
+    for step in plan.steps:
+        for planned in step.queries:
+            state |= planned.query.initial_state()
+    return state
+
+
+def noise_sd(release: Release, roster: int, collusion_threshold: int) -> float:
+    """Standard deviation of the noise on each coordinate of an opened sum, in the query's own units.
+
+    Each of n schools adds variance σ²/(n − t), so the opened sum carries σ²·n/(n − t): at least σ² remains
+    whichever t schools are left out.
+    """
+    variance = release.variance * roster / (roster - collusion_threshold)
+    return float(release.gamma) * math.sqrt(variance)
+
+
+def absorb(
+    step: Step, totals: Sequence[np.ndarray], roster: int, charter: Charter, state: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The public state after a step: each query absorbs its opened total. Coordinator and auditor both call this."""
+    after = dict(state)
+    for planned, total in zip(step.queries, totals, strict=True):
+        sd = noise_sd(planned.release, roster, charter.collusion_threshold)
+        after = planned.query.absorb(after, total, sd)
+    return after
+
+
+def public_size(experiment: Experiment, charter: Charter) -> int:
+    """Students of the declared cohorts at all schools together, by the charter's public figures."""
+    return sum(cohort_sizes(experiment, charter, school.id) for school in charter.schools)
+
+
+def cohort_sizes(experiment: Experiment, charter: Charter, school: str) -> int:
+    """Declared public size of one school's cohorts that the experiment names (0 where it has none)."""
+    enrolments = charter.school(school).enrolments
+    size = sum(enrolments.get(cohort, 0) for cohort in experiment.definition.population.cohorts)
+    if size == 0:
+        raise PlanError(
+            f"school {school} declares a public size for the cohorts asked about",
+            f"none for {experiment.definition.population.cohorts}",
+            "name other cohorts, or agree on a new charter version",
+        )
+    return size

@@ -1,0 +1,295 @@
+"""Request bytes arrive; a masked private sum, a certificate or a coded refusal leaves. This is the one way out.
+
+Order of an answer (DESIGN §3), each step its own function below:
+ 1 read        size, canonical form, coordinator's signature, charter, school         -> `answer`
+ 2 derive      experiment, plan, roster and context, all from the node's own files     -> `_ask`
+ 3 replay      the same context gets the same bytes, free                              -> `_ask`
+ 4 sum         clip, lattice, exact sum, noise: after this line no row is looked at     -> `_private_sum`
+ 5 mask        bound to the context: a forked question opens to noise                  -> `_private_sum`
+ 6 charge      ledger entry and reply bytes in one transaction, then the reply         -> `_charge`
+ 7 slot        the reply leaves at a time that follows from declared sizes             -> `_wait_for_slot`
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments import definition, planning, protocol
+from experiments.errors import ExperimentError
+from node import policy
+from node.errors import NodeError, Refusal
+from privacy.errors import PrivacyError
+from privacy.masking import EphemeralKey, Party, pairwise_mask
+from privacy.private_sum import noised_sum
+from privacy.statements import Certificate, Receipt, Signed, check, payload_hash, run_id, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from experiments.definition import Experiment
+    from experiments.students import Students
+    from node.ledger_store import LedgerStore
+    from privacy.charter import Charter
+    from privacy.identity import SigningKey
+    from shared_schema import Schema
+
+SECONDS_PER_DAY = 86_400
+SLOT_FLOOR_SECONDS = 0.1
+SLOT_SECONDS_PER_VALUE = 60e-9
+
+
+@dataclass
+class Session:
+    """One prepared run. The key lives in memory only and dies with `close` or with the process."""
+
+    experiment: Experiment
+    plan: planning.Plan
+    approved: tuple[str, ...]
+    key: EphemeralKey
+    certificate: Signed[Certificate]
+    peers: dict[tuple[str, int], bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Node:
+    """Everything an answer needs, opened once."""
+
+    school: str
+    charter: Charter
+    schema: Schema
+    policy: policy.Policy
+    ledger: LedgerStore
+    key: SigningKey
+    students: Callable[[Experiment], Students]
+    incident: Callable[[str], None]
+    sessions: dict[bytes, Session] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+def answer(node: Node, data: bytes) -> bytes:
+    """Answer one request. Whatever goes wrong leaves as a code; words and figures stay in the school's log."""
+    started = time.monotonic()
+    try:
+        request, message, signature = protocol.decode_request(data)
+        _check_sender(node, request, message, signature)
+        with node.lock:
+            reply, slot = _dispatch(node, request)
+    except (NodeError, ExperimentError) as error:
+        return _refused(node, error.code, str(error))
+    except PrivacyError as error:
+        return _refused(node, "not_acceptable", str(error))
+    _wait_for_slot(started, slot)
+    return reply
+
+
+def _check_sender(node: Node, request: protocol.Request, message: bytes, signature: bytes) -> None:
+    if request.charter_hash != node.charter.hash:
+        raise Refusal("other_charter", "Requests name the charter this FG accepted.", "another", "Accept the new charter first.")
+    if request.school != node.school:
+        raise Refusal("other_school", "A request is for this school.", "another id", "Check the relay's socket.")
+    protocol.check_request_signature(node.charter.coordinator_key, message, signature)
+
+
+def _refused(node: Node, code: str, words: str) -> bytes:
+    node.incident(f"{code}: {words}")
+    return protocol.Refusal(code).encode()
+
+
+def _dispatch(node: Node, request: protocol.Request) -> tuple[bytes, float]:
+    match request.body:
+        case protocol.Prepare():
+            return _prepare(node, request, request.body).encode(), 0.0
+        case protocol.Ask():
+            return _ask(node, request, request.body)
+        case protocol.Close():
+            return _close(node, request).encode(), 0.0
+
+
+def _prepare(node: Node, request: protocol.Request, body: protocol.Prepare) -> protocol.Prepared:
+    """Check approvals and rules, reserve the whole plan, make the run's key. Asked again: the same certificate."""
+    experiment = definition.thaw(body.experiment)
+    _check_run(node, request, body, experiment)
+    session = node.sessions.get(request.run)
+    if session is None:
+        session = _open_session(node, request, body, experiment)
+        node.sessions[request.run] = session
+    return protocol.Prepared(session.certificate)
+
+
+def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> None:
+    if experiment.hash != request.experiment_hash or request.run != run_id(experiment.hash, dict(body.serials)):
+        raise Refusal("run_not_derived", "A run follows from experiment and approvals.", "another", "Do not choose run names.")
+    if experiment.schema_hash != node.schema.hash:
+        raise Refusal("other_schema", "Experiment and node use one schema.", "another hash", "Install the coalition's schema.yaml.")
+    schools = tuple(school for school, _ in body.serials)
+    policy.check_experiment(node.policy, node.charter, experiment, node.school)
+    policy.check_roster(node.policy, node.charter, experiment, schools)
+    for school in schools:
+        node.charter.school(school)
+    if node.school not in schools:
+        raise Refusal("not_in_roster", "The run names this school.", "other schools only", "Ask this school's FG first.")
+
+
+def _open_session(
+    node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment
+) -> Session:
+    plan = planning.plan(experiment, node.charter, node.schema)
+    serial = dict(body.serials)[node.school]
+    deadline = node.ledger.now() + node.policy.plan_days * SECONDS_PER_DAY
+    for population, cohort in plan.accounts:
+        node.ledger.ensure_cap((population, str(cohort)), node.policy.lifetime_budget.rho)
+    node.ledger.reserve(
+        run=request.run,
+        experiment_hash=experiment.hash,
+        serial=serial,
+        accounts=[(population, str(cohort)) for population, cohort in plan.accounts],
+        rho=plan.rho_reserved,
+        deadline=deadline,
+    )
+    key = EphemeralKey.generate()
+    certificate = Certificate(
+        charter_hash=node.charter.hash,
+        experiment_hash=experiment.hash,
+        run=request.run,
+        school=node.school,
+        epoch=node.ledger.next_epoch(),
+        node_nonce=os.urandom(32),
+        key=key.public,
+        deadline=deadline,
+    )
+    approved = tuple(school for school, _ in body.serials)
+    return Session(experiment, plan, approved, key, sign(certificate, node.key))
+
+
+def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[bytes, float]:
+    session = node.sessions.get(request.run)
+    if session is None or session.experiment.hash != request.experiment_hash:
+        raise Refusal("prepare_first", "A run is prepared since the node started.", "no key", "Prepare this school again.")
+    step = _step(session, body)
+    roster = _roster(node, session, request, body)
+    for planned in step.queries:
+        planned.query.check_state(body.state)
+    context = protocol.context_of(
+        node.charter, request.experiment_hash, request.run, step, roster, body.attempt, body.state
+    )
+    slot = slot_seconds(step, node.charter)
+    stored = node.ledger.replay(request.run, step.index, body.attempt, context)
+    if stored is not None:
+        return stored, slot
+    own = next(party for party in roster if party.school == node.school)
+    if (own.epoch, own.key) != (session.certificate.statement.epoch, session.certificate.statement.key):
+        raise Refusal("key_outdated", "The roster names this node's present key.", "an older one", "Ask in the next attempt.")
+    masked = _private_sum(node, session, step, roster, own, context, body.state)
+    return _charge(node, request, step, body.attempt, context, roster, masked), slot
+
+
+def _step(session: Session, body: protocol.Ask) -> planning.Step:
+    if not 1 <= body.step <= len(session.plan.steps) or not 0 <= body.attempt < planning.ATTEMPTS_PER_STEP:
+        raise Refusal("no_such_step", "Step and attempt stand in the plan.", "another number", "Follow the plan.")
+    return session.plan.steps[body.step - 1]
+
+
+def _roster(node: Node, session: Session, request: protocol.Request, body: protocol.Ask) -> list[Party]:
+    """Every certificate checked against the identities pinned in the charter; two keys for one epoch are refused."""
+    certificates = [signed.statement for signed in body.roster]
+    schools = [certificate.school for certificate in certificates]
+    policy.check_roster(node.policy, node.charter, session.experiment, schools)
+    policy.check_attempt(node.charter, session.approved, schools, body.attempt)
+    if node.school not in schools:
+        raise Refusal("not_in_roster", "The roster names this school.", "other schools only", "Leave this school out of the round.")
+    for signed in body.roster:
+        certificate = signed.statement
+        check(signed, node.charter.school(certificate.school).node_key)
+        expected = (node.charter.hash, request.experiment_hash, request.run)
+        if (certificate.charter_hash, certificate.experiment_hash, certificate.run) != expected:
+            raise Refusal("certificate_of_other_run", "Certificates are of this run.", "another", "Prepare again.")
+        known = session.peers.setdefault((certificate.school, certificate.epoch), certificate.key)
+        if known != certificate.key:
+            raise Refusal("two_keys_one_epoch", "One school has one key in one epoch.", "two", "Stop and call the other FG.")
+    return [Party(certificate.school, certificate.epoch, certificate.key) for certificate in certificates]
+
+
+def _private_sum(
+    node: Node,
+    session: Session,
+    step: planning.Step,
+    roster: list[Party],
+    own: Party,
+    context: bytes,
+    state: protocol.State,
+) -> np.ndarray:
+    """Clip, lattice, sum, noise and mask. Nothing that rows do can be seen from outside, an error included."""
+    students = node.students(session.experiment)
+    honest = len(roster) - node.charter.collusion_threshold
+    parts = [
+        noised_sum(_vectors(node, planned, students, state), planned.release, honest) for planned in step.queries
+    ]
+    mask = pairwise_mask(own, session.key, roster, context, step.dimension)
+    return np.concatenate(parts) + mask
+
+
+def _vectors(
+    node: Node, planned: planning.PlannedQuery, students: Students, state: protocol.State
+) -> Iterator[np.ndarray]:
+    """One vector for each student, in blocks. An arithmetic failure gives no vectors and a line in the local log."""
+    try:
+        yield from planned.query.blocks(students, state)
+    except (ArithmeticError, ValueError, TypeError, KeyError, IndexError) as error:
+        node.incident(f"query {planned.query.name} stopped: {type(error).__name__}")
+
+
+def _charge(
+    node: Node,
+    request: protocol.Request,
+    step: planning.Step,
+    attempt: int,
+    context: bytes,
+    roster: list[Party],
+    masked: np.ndarray,
+) -> bytes:
+    """Debit the ledger and store the reply in one transaction; only then do the bytes exist for the outside."""
+    payload = payload_hash(context, masked.tobytes())
+
+    def reply(head: bytes) -> bytes:
+        receipt = Receipt(context_hash=context, school=node.school, payload_hash=payload, ledger_head=head)
+        return protocol.Answer(masked, sign(receipt, node.key)).encode()
+
+    return node.ledger.charge(
+        run=request.run,
+        experiment_hash=request.experiment_hash,
+        step=step.index,
+        attempt=attempt,
+        context_hash=context,
+        payload_hash=payload,
+        payload_bytes=masked.nbytes,
+        roster=[party.school for party in roster],
+        releases=[(planned.query.name, planned.release) for planned in step.queries],
+        build_reply=reply,
+    )
+
+
+def _close(node: Node, request: protocol.Request) -> protocol.Closed:
+    """Terminal: the key is destroyed before the unspent budget is returned."""
+    session = node.sessions.pop(request.run, None)
+    if session is not None:
+        session.key.destroy()
+    node.ledger.close(request.run)
+    return protocol.Closed(node.school)
+
+
+def slot_seconds(step: planning.Step, charter: Charter) -> float:
+    """Length of a reply slot in seconds: a function of the declared n_max and the dimension, never of rows."""
+    return SLOT_FLOOR_SECONDS + SLOT_SECONDS_PER_VALUE * charter.planning_students * step.dimension
+
+
+def _wait_for_slot(started: float, slot: float) -> None:
+    """Wait until the slot ends; work that overran one waits for the end of the next."""
+    if slot > 0:
+        spent = time.monotonic() - started
+        time.sleep(slot - spent % slot)

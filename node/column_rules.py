@@ -1,0 +1,177 @@
+"""Arrives: what a mapping says about one column. Leaves: a frozen rule, of a closed list; never code.
+
+Wherever a rule is expected, four shorthands hold: text is a source column, a number or true/false is a constant,
+a date written yyyy-mm-dd is a constant, null is missing. `node/computed.py` carries the rules out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+DateFormat: TypeAlias = Literal["dd-mm-yyyy", "yyyy-mm-dd", "yyyymmdd"]
+Scalar: TypeAlias = bool | int | Decimal | str | None
+
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class Part(BaseModel):
+    """A part of a mapping: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def text_keys(value: Any) -> Any:
+    """Make every key text: codes are text, so `0: M` and `"0": M` are the same.
+
+    Raises ValueError for `yes:` and the like, which are truth values in YAML and not codes.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    if any(isinstance(key, bool) or key is None for key in value):
+        raise ValueError('a key reads as true, false or empty; put quotes around it, as in "no": ...')
+    return {str(key): item for key, item in value.items()}
+
+
+def _long_form(value: Any) -> Any:
+    """Turn a shorthand into the long form it stands for."""
+    if isinstance(value, Mapping | BaseModel):
+        return value
+    if isinstance(value, str) and not ISO_DATE.fullmatch(value):
+        return {"from": value}
+    return {"constant": value}
+
+
+def _kind_of_rule(value: Any) -> str | None:
+    if "compute" in value:
+        return str(value["compute"])
+    return next((key for key in ("from", "one_hot", "constant") if key in value), None)
+
+
+class FromRule(Part):
+    """A source column. `recode`: a value outside the list is counted and becomes `otherwise`."""
+
+    from_: str = Field(alias="from", min_length=1)
+    of: str | None = None  # another source, whose row with the same student (and `by`) is looked up
+    by: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # texts that stand for "not known", beside the empty cell
+    recode: Annotated[dict[str, Scalar], BeforeValidator(text_keys)] | None = None
+    otherwise: Scalar = None
+    date: DateFormat | None = None
+    scale: Decimal | None = None
+    first: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _only_what_goes_together(self) -> FromRule:
+        done = [name for name in ("recode", "date", "scale", "first") if getattr(self, name) is not None]
+        if len(done) > 1:
+            raise ValueError(f"{' and '.join(done)} do not go together; keep one of them")
+        if "otherwise" in self.model_fields_set and self.recode is None:
+            raise ValueError("otherwise is what a value outside a recode list becomes; add recode or remove it")
+        if self.by and self.of is None:
+            raise ValueError("by says how to look up a row of another source; name that source with `of`")
+        return self
+
+
+class OneHotRule(Part):
+    """Flags back to one category. `several`: what to do when more than one flag is set."""
+
+    one_hot: dict[str, Scalar] = Field(min_length=1)
+    otherwise: Scalar = None  # no flag set, and several set unless `several` says first
+    several: Literal["otherwise", "first"] = "otherwise"  # first: the first one in the order written here
+
+
+class ConstantRule(Part):
+    """The same value for every row."""
+
+    constant: Scalar
+
+
+class AgeAt(Part):
+    """Whole years from `born` to `on`."""
+
+    compute: Literal["age_at"]
+    born: Rule
+    on: Rule
+
+
+class SchoolYearOf(Part):
+    """The school year a date falls in, by the year it begins: 1 August 2023 - 31 July 2024 is 2023."""
+
+    compute: Literal["school_year_of"]
+    date: Rule
+
+
+class Between(Part):
+    """Whole days or weeks (rounded down) from `start` to `end`; negative when `end` is earlier."""
+
+    compute: Literal["days_between", "weeks_between"]
+    start: Rule
+    end: Rule
+
+
+class WeekOf(Part):
+    """The week a date falls in when the week of `start` is week 1."""
+
+    compute: Literal["week_of"]
+    date: Rule
+    start: Rule
+
+
+class OffsetDate(Part):
+    """`days` days after `base`."""
+
+    compute: Literal["offset_date"]
+    base: Rule
+    days: Rule
+
+
+class Compare(Part):
+    """`then` where left is greater (or less) than right, `missing` where either is not known, else `otherwise`."""
+
+    compute: Literal["compare"]
+    left: Rule
+    is_: Literal["greater_than", "less_than"] = Field(alias="is")
+    right: Rule
+    then: Rule = Field(default_factory=lambda: ConstantRule(constant=True))
+    otherwise: Rule = Field(default_factory=lambda: ConstantRule(constant=False))
+    missing: Rule = Field(default_factory=lambda: ConstantRule(constant=None))
+
+
+class DifferenceOf(Part):
+    """`left` minus `right`; not known where either is not."""
+
+    compute: Literal["difference_of"]
+    left: Rule
+    right: Rule
+
+
+class OverColumns(Part):
+    """sum_of what is known, any_of of true and false, first_of what is known; not known where none is."""
+
+    compute: Literal["sum_of", "any_of", "first_of"]
+    columns: tuple[Rule, ...] = Field(min_length=1, max_length=100)
+
+
+Rule: TypeAlias = Annotated[
+    Annotated[FromRule, Tag("from")]
+    | Annotated[OneHotRule, Tag("one_hot")]
+    | Annotated[ConstantRule, Tag("constant")]
+    | Annotated[AgeAt, Tag("age_at")]
+    | Annotated[SchoolYearOf, Tag("school_year_of")]
+    | Annotated[Between, Tag("days_between")]
+    | Annotated[Between, Tag("weeks_between")]
+    | Annotated[WeekOf, Tag("week_of")]
+    | Annotated[OffsetDate, Tag("offset_date")]
+    | Annotated[Compare, Tag("compare")]
+    | Annotated[DifferenceOf, Tag("difference_of")]
+    | Annotated[OverColumns, Tag("sum_of")]
+    | Annotated[OverColumns, Tag("any_of")]
+    | Annotated[OverColumns, Tag("first_of")],
+    Discriminator(_kind_of_rule),
+    BeforeValidator(_long_form),
+]

@@ -1,0 +1,94 @@
+"""Text cells arrive; dates, numbers and truth values leave. What fits no format becomes missing and is countable.
+
+Everything is read as text first, so no leading zero is lost. Each distinct text is converted once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from node.column_rules import DateFormat
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_DATES: Mapping[DateFormat, tuple[re.Pattern[str], tuple[int, int, int]]] = MappingProxyType(
+    {
+        "dd-mm-yyyy": (re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_TIME}"), (3, 2, 1)),
+        "yyyy-mm-dd": (re.compile(rf"(\d{{4}})[-/](\d{{1,2}})[-/](\d{{1,2}}){_TIME}"), (1, 2, 3)),
+        "yyyymmdd": (re.compile(r"(\d{4})(\d{2})(\d{2})"), (1, 2, 3)),
+    }
+)
+_NUMBER = re.compile(r"[+-]?\d{1,15}(?:([.,])\d{1,15})?")
+_TRUE = frozenset({"1", "1.0", "1,0", "true", "waar", "ja", "j", "yes", "y", "x"})
+_FALSE = frozenset({"0", "0.0", "0,0", "false", "onwaar", "nee", "n", "no"})
+FIRST_YEAR, LAST_YEAR = 1900, 3000  # 3000-01-01 stands for "current" in CAMBO
+
+
+def read_date(text: str, form: DateFormat) -> dt.datetime | None:
+    """Return the day that `text` names in this format (a time of day is dropped), or None."""
+    pattern, order = _DATES[form]
+    if not (match := pattern.fullmatch(text)):
+        return None
+    year, month, day = (int(match.group(index)) for index in order)
+    try:
+        return dt.datetime(year, month, day) if FIRST_YEAR <= year <= LAST_YEAR else None
+    except ValueError:  # 31 February
+        return None
+
+
+def date_formats(texts: Iterable[str]) -> Counter[DateFormat]:
+    """Count how many of the texts are a date, by format; the formats exclude each other."""
+    found: Counter[DateFormat] = Counter()
+    for text in texts:
+        found.update(form for form in _DATES if read_date(text, form) is not None)
+    return found
+
+
+def decimal_marks(texts: Iterable[str]) -> Counter[str]:
+    """Count how many of the texts are a number with a decimal mark, by mark."""
+    matches = (_NUMBER.fullmatch(text) for text in texts)
+    return Counter(match.group(1) for match in matches if match and match.group(1))
+
+
+def read_number(text: str, mark: str = ".") -> float | None:
+    """Return the number that `text` writes with this decimal mark, or None; no exponent, infinity or NaN."""
+    match = _NUMBER.fullmatch(text)
+    if not match or match.group(1) not in (None, mark):
+        return None
+    return float(text.replace(mark, "."))
+
+
+def read_whole(text: str) -> int | None:
+    """Return the whole number that `text` writes (`12`, `12.0` or `12,0`), or None."""
+    value = read_number(text, "," if "," in text else ".")
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def read_boolean(text: str) -> bool | None:
+    """Return what a Dutch or English yes or no means, or None."""
+    folded = text.casefold()
+    return True if folded in _TRUE else False if folded in _FALSE else None
+
+
+def per_distinct(texts: pd.Series, convert: Callable[[str], Any], dtype: str) -> pd.Series:
+    """Apply `convert` once to each distinct text; missing stays missing. Result: same index, the given dtype."""
+    import numpy as np
+    import pandas as pd
+
+    codes, distinct = pd.factorize(texts)
+    values = np.empty(len(distinct) + 1, dtype=object)  # the last one answers code -1: missing
+    values[:-1] = [convert(text) for text in distinct]
+    return pd.Series(pd.array(values[codes].tolist(), dtype=dtype), index=texts.index)
+
+
+def distinct_texts(texts: pd.Series, limit: int | None = None) -> list[str]:
+    """Return the different filled texts of a column, of its first `limit` rows if given."""
+    head = texts if limit is None else texts.iloc[:limit]
+    return [stripped for text in head.dropna().unique() if (stripped := text.strip())]

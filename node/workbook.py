@@ -1,0 +1,80 @@
+"""Arrives: an Excel workbook. Leaves: its filled rows as text, numbered as Excel numbers them.
+
+Only stored values are read: a formula is never calculated, a macro never run. A date becomes yyyy-mm-dd, a whole
+number loses the `.0` that Excel keeps it with.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from node.detection import bad_file
+
+MAX_UNPACKED = 1 << 30
+"""Bytes that a workbook may unpack to: a zip of a megabyte can hold a thousand times as much."""
+
+
+def read_workbook(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row number, cells as text) of one sheet, empty rows left out; without a name, of the only sheet.
+
+    Raises UnusableInput when the file is no workbook, unpacks too large, or the sheet is not clear.
+    """
+    import openpyxl
+
+    _refuse_bomb(path)
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        rows = book[_sheet_name(path, book.sheetnames, sheet)].iter_rows(values_only=True)
+        for number, row in enumerate(rows, start=1):
+            cells = [_text(value) for value in row]
+            if any(cells):
+                yield number, cells
+    finally:
+        book.close()
+
+
+def _refuse_bomb(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            known = "xl/workbook.xml" in archive.namelist()
+    except zipfile.BadZipFile:
+        size, known = 0, False
+    if not known or size > MAX_UNPACKED:
+        raise bad_file(
+            "bad_workbook",
+            path,
+            f"An Excel export is a workbook that unpacks to at most {MAX_UNPACKED >> 20} MiB.",
+            f"{size >> 20} MiB" if known else "no workbook",
+            "Save it again from Excel as .xlsx, or export CSV.",
+        )
+
+
+def _sheet_name(path: Path, names: list[str], wanted: str | None) -> str:
+    if wanted in names or (wanted is None and len(names) == 1):
+        return wanted or names[0]
+    raise bad_file(
+        "unknown_sheet",
+        path,
+        f"The mapping reads sheet {wanted!r}." if wanted else "A workbook of several sheets needs `sheet`.",
+        f"{len(names)} sheets: {', '.join(names)}",
+        "Write the name of one of them under `sheet` in the mapping.",
+    )
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        case dt.datetime():
+            return value.strftime("%Y-%m-%d") if value.time() == dt.time() else value.isoformat(sep=" ")
+        case _:
+            return str(value).strip()

@@ -1,0 +1,217 @@
+"""Nothing arrives; the vocabulary of declarations leaves: `Text`, `CodeList`, `Bounds`, `Column`, `Table`.
+
+A column is declared once. Validation, the reference page, synthetic rows and features read that declaration
+and nothing else, so a bound or a code cannot differ between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+
+from shared_schema.errors import UnknownColumn, remedy
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text in Dutch and in English."""
+
+    nl: str
+    en: str
+
+
+class Type(enum.StrEnum):
+    """The type of a column, and the pandas dtype in which the platform keeps it."""
+
+    PSEUDONYM = "pseudonym"
+    CODE = "code"
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+
+    @property
+    def dtype(self) -> str:
+        """Name of the pandas dtype of a conforming column; each of them can hold a missing value."""
+        return _DTYPES[self]
+
+
+_DTYPES: Mapping[Type, str] = MappingProxyType(
+    {
+        Type.PSEUDONYM: "string",
+        Type.CODE: "string",
+        Type.TEXT: "string",
+        Type.INTEGER: "Int64",
+        Type.DECIMAL: "float64",
+        Type.BOOLEAN: "boolean",
+        Type.DATE: "datetime64[us]",
+    }
+)
+
+
+@dataclass(frozen=True)
+class CodeList:
+    """A closed list of codes with a Dutch and an English label for each, in the order in which they are shown."""
+
+    name: str
+    title: Text
+    labels: Mapping[str, Text]
+    source: str = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self.labels
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Public bounds, both inclusive, in the column's unit; a value outside is clipped and counted.
+
+    `per` names an integer column of the same row by which both bounds are multiplied: hours of absence are
+    bounded per week, and one row may cover several weeks.
+    """
+
+    low: Fraction
+    high: Fraction
+    per: str = ""
+
+
+def bounds(low: int | str | Fraction, high: int | str | Fraction, per: str = "") -> Bounds:
+    """Return exact bounds; decimals are given as text (`"0.5"`) so that no binary rounding enters a constant."""
+    return Bounds(Fraction(low), Fraction(high), per)
+
+
+@dataclass(frozen=True)
+class FeatureUse:
+    """How an extension column becomes a feature: the neutral fill of a missing value and the first week it is known.
+
+    `aggregate` says how several rows of one student become one value: first, mean, sum, max or last.
+    """
+
+    fill: Fraction | bool | str | None = None
+    from_week: int = 0
+    aggregate: str = "first"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it means to a researcher and what a row may hold.
+
+    `codes` restricts a code column (or an integer column, whose codes are then written as digits).
+    `pattern` is a regular expression that the whole text must match. `sensitive` marks what identifies a
+    student when joined with public data, or belongs to the special or high-risk categories (AVG art. 9, 10).
+    `aliases` are pairs of (standard, name): MORA, OEAPI, DUO.
+    """
+
+    type: Type
+    prose: Text
+    nullable: bool = True
+    codes: CodeList | None = None
+    bounds: Bounds | None = None
+    pattern: str = ""
+    sensitive: bool = False
+    unit: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
+    feature: FeatureUse | None = None
+    outcome: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the researcher's prose, the columns in order, and the columns that together occur once."""
+
+    name: str
+    title: Text
+    prose: Text
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    order: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`, or raise `UnknownColumn` with the nearest name."""
+        if name not in self.columns:
+            rule = f"table '{self.name}' has no column '{name}'"
+            raise UnknownColumn(f"{rule}; {remedy(name, self.columns)}")
+        return self.columns[name]
+
+    def extended(self, extra: Mapping[str, Column]) -> Table:
+        """Return this table with the columns of `extra` after its own."""
+        return dataclasses.replace(self, columns=MappingProxyType({**self.columns, **extra}))
+
+
+@dataclass(frozen=True)
+class _Declaration:
+    """What stands around a table's columns: everything that is not a column."""
+
+    title: Text
+    nl: str
+    key: tuple[str, ...]
+    order: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = field(default=())
+
+
+def table(
+    *,
+    title: Text,
+    nl: str,
+    key: tuple[str, ...],
+    order: tuple[str, ...] = (),
+    aliases: tuple[tuple[str, str], ...] = (),
+) -> Callable[[type], Table]:
+    """Turn a class of columns into a `Table`: its docstring is the English prose, its attributes the columns.
+
+    `nl` is the Dutch prose; `key` the columns that together occur at most once; `order` the columns by which
+    one student's rows are sorted before anything is computed from them.
+    """
+    declaration = _Declaration(title, nl, key, order or key, aliases)
+    return lambda cls: _declare(cls, declaration)
+
+
+def _declare(cls: type, declaration: _Declaration) -> Table:
+    columns = {
+        name: dataclasses.replace(value, name=name)
+        for name, value in vars(cls).items()
+        if isinstance(value, Column)
+    }
+    return Table(
+        name=_snake(cls.__name__),
+        title=declaration.title,
+        prose=Text(_one_line(declaration.nl), _one_line(inspect.getdoc(cls) or "")),
+        key=declaration.key,
+        columns=MappingProxyType(columns),
+        order=declaration.order,
+        aliases=declaration.aliases,
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def student_column() -> Column:
+    """Return the column that every table begins with: the school's own pseudonym of the student."""
+    return Column(
+        Type.PSEUDONYM,
+        Text(
+            "Pseudoniem van de student binnen deze school: HMAC-SHA256 met een sleutel die de school niet verlaat.",
+            "The student's pseudonym within this school: HMAC-SHA256 with a key that never leaves the school.",
+        ),
+        nullable=False,
+        pattern="[0-9a-f]{32,64}",
+        sensitive=True,
+        aliases=(("OEAPI", "personId"), ("DUO", "PseudoNummer")),
+    )
