@@ -1,11 +1,11 @@
 """What went wrong at the coordinator: rule, value found, remedy, and the exit code a command ends with.
 
-    CoalitionError            exit 1
-    ├── UsageFailed           exit 2   a command, a file or a folder that cannot be used as it is
-    ├── NotAllowed            exit 3   a rule of the coalition: approvals, roster, budget, two people
-    ├── RunStopped            exit 4   a run that cannot go on; what was opened is kept
-    ├── DisclosureBlocked     exit 5   a finding that may not be published
-    └── NotVerified           exit 6   evidence that does not hold
+CoalitionError            exit 1
+├── UsageFailed           exit 2   a command, a file or a folder that cannot be used as it is
+├── NotAllowed            exit 3   a rule of the coalition: approvals, roster, budget, two people
+├── RunStopped            exit 4   a run that cannot go on; what was opened is kept
+├── DisclosureBlocked     exit 5   a finding that may not be published
+└── NotVerified           exit 6   evidence that does not hold
 """
 
 from __future__ import annotations

@@ -83,7 +83,10 @@ class Run:
 
 
 def run(
-    task: Assignment, store: CoalitionStore, transport: Transport, report: Callable[[str, int], None] = lambda *_: None
+    task: Assignment,
+    store: CoalitionStore,
+    transport: Transport,
+    report: Callable[[str, int], None] = lambda *_: None,
 ) -> protocol.State:
     """Carry a run through to its end, from wherever it was; return the final public state.
 
@@ -160,7 +163,7 @@ def _name(step: int, attempt: int) -> str:
 
 def _prepare(going: Run, schools: Sequence[str]) -> None:
     body = protocol.Prepare(going.task.experiment.encoded, going.task.serials)
-    replies = _exchange(going, PREPARE_STEP, 0, {school: body for school in schools}, schools)
+    replies = _exchange(going, PREPARE_STEP, 0, dict.fromkeys(schools, body), schools)
     _admit(going, schools, replies)
 
 
@@ -182,7 +185,12 @@ def _certificate_holds(going: Run, school: str, signed: Signed[Certificate]) -> 
     except PrivacyError:
         return False
     expected = (task.charter.hash, task.experiment.hash, task.run, school)
-    return (certificate.charter_hash, certificate.experiment_hash, certificate.run, certificate.school) == expected
+    return (
+        certificate.charter_hash,
+        certificate.experiment_hash,
+        certificate.run,
+        certificate.school,
+    ) == expected
 
 
 def _step(going: Run, step: planning.Step, state: protocol.State) -> protocol.State:
@@ -204,7 +212,12 @@ def _check_roster(going: Run, roster: Sequence[str]) -> None:
     task = going.task
     least = max(task.charter.smallest_roster, task.experiment.definition.schools.fewest)
     if len(roster) < least or 2 * len(roster) <= len(task.approved) + task.charter.collusion_threshold:
-        raise _stopped(going, "too_few_schools", "Enough approved schools take part.", f"{len(roster)} of {len(task.approved)}")
+        raise _stopped(
+            going,
+            "too_few_schools",
+            "Enough approved schools take part.",
+            f"{len(roster)} of {len(task.approved)}",
+        )
 
 
 def _stopped(going: Run, code: str, rule: str, found: str) -> RunStopped:
@@ -217,12 +230,13 @@ def _ask(
 ) -> dict[str, protocol.Answer]:
     """Ask the roster and, in the same exchange, invite back the approved schools that are missing."""
     certificates = tuple(going.certificates[school] for school in roster)
-    ask = protocol.Ask(step.index, attempt, certificates, state)
+    asked_at = planning.asked_at(step, state)
+    ask = protocol.Ask(step.index, attempt, certificates, asked_at)
     absent = [school for school in going.task.approved if school not in roster]
     invite = protocol.Prepare(going.task.experiment.encoded, going.task.serials)
     bodies: dict[str, protocol.Body] = dict.fromkeys(roster, ask) | dict.fromkeys(absent, invite)
     replies = _exchange(going, step.index, attempt, bodies, roster)
-    answers = _valid_answers(going, step, attempt, roster, state, replies)
+    answers = _valid_answers(going, step, attempt, roster, asked_at, replies)
     _drop_missing(going, roster, replies, answers)
     _admit(going, absent, replies)
     return answers

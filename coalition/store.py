@@ -1,4 +1,4 @@
-"""What the coordinator knows arrives; it leaves again after a kill at any point: one SQLite file, one transaction a change.
+"""What the coordinator knows arrives, and leaves again after a kill at any point: one SQLite file.
 
 Documents (charter, experiments, submissions, approvals, reviews, findings) are kept as the signed bytes they came
 in; requests are durable before their first send and replies as soon as they arrive, so a run resumes from here.
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from privacy.identity import SigningKey
 
-STATUSES = ("submitted", "approved", "prepared", "running", "opened", "checked", "reviewed", "published", "stopped")
+STATUSES = (
+    "submitted",
+    "approved",
+    "prepared",
+    "running",
+    "opened",
+    "checked",
+    "reviewed",
+    "published",
+    "stopped",
+)
 LOG_TAG = "datacoalitie/coordinator-log/1"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -86,7 +96,12 @@ class CoalitionStore:
         with self._change() as change:
             known = change.execute("SELECT bytes FROM documents WHERE kind=? AND name=?", (kind, name)).fetchone()
             if known is not None and known[0] != data:
-                raise NotAllowed("document_exists", f"A {kind} never changes.", f"other bytes for {name}", "Use a new name.")
+                raise NotAllowed(
+                    "document_exists",
+                    f"A {kind} never changes.",
+                    f"other bytes for {name}",
+                    "Use a new name.",
+                )
             change.execute("INSERT OR IGNORE INTO documents VALUES (?, ?, ?)", (kind, name, data))
 
     def replace(self, kind: str, name: str, data: bytes) -> None:
@@ -103,7 +118,12 @@ class CoalitionStore:
         """The bytes of a document; `UsageFailed` when there is none."""
         found = self._rows("SELECT bytes FROM documents WHERE kind=? AND name=?", kind, name)
         if not found:
-            raise UsageFailed("no_such_document", f"The store holds this {kind}.", f"none named {name}", "Submit or import it first.")
+            raise UsageFailed(
+                "no_such_document",
+                f"The store holds this {kind}.",
+                f"none named {name}",
+                "Submit or import it first.",
+            )
         return found[0][0]
 
     def names(self, kind: str, prefix: str = "") -> list[str]:
@@ -157,7 +177,8 @@ class CoalitionStore:
     def exchanges(self, run: bytes) -> list[Exchanged]:
         """Everything said in a run so far, in order."""
         rows = self._rows(
-            "SELECT step, attempt, school, round, request, reply FROM exchanges WHERE run=? ORDER BY round, school", run
+            "SELECT step, attempt, school, round, request, reply FROM exchanges WHERE run=? ORDER BY round, school",
+            run,
         )
         return [Exchanged(*row) for row in rows]
 

@@ -1,8 +1,8 @@
 """Request bytes for each school arrive; the replies that came in time leave. Everything above is the same code.
 
-    Transport              exchange(requests, timeout) -> replies; a silent school is simply absent
-    ├── InProcess          rehearsals, tests, studies of scale: calls each school's `answer` in a thread of its own
-    └── LocalSockets       nodes of this machine, each behind its own local socket
+Transport              exchange(requests, timeout) -> replies; a silent school is simply absent
+├── InProcess          rehearsals, tests, studies of scale: calls each school's `answer` in a thread of its own
+└── LocalSockets       nodes of this machine, each behind its own local socket
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
     Arrived = Callable[[str, bytes], None]
 
+
 class Transport(Protocol):
     """One exchange with many schools at once."""
 
-    def exchange(
-        self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived
-    ) -> None:
+    def exchange(self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived) -> None:
         """Send each school its request; call `arrived(school, reply)`, from any thread, for each reply.
 
         Returns when every `needed` school replied, or after `timeout` seconds. A school that is silent, unreachable
@@ -41,9 +40,7 @@ class InProcess:
     def __init__(self, schools: Mapping[str, Callable[[bytes], bytes]]) -> None:
         self._schools = schools
 
-    def exchange(
-        self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived
-    ) -> None:
+    def exchange(self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived) -> None:
         """Call each school; one that raises ConnectionError counts as silent."""
         calls = {school: self._schools[school] for school in requests if school in self._schools}
         _together(calls, requests, needed, timeout, arrived)
@@ -56,9 +53,7 @@ class LocalSockets:
         self._paths = paths
         self._timeout = timeout
 
-    def exchange(
-        self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived
-    ) -> None:
+    def exchange(self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived) -> None:
         """Open one connection a school, send one frame, read one frame."""
         calls = {school: self._call(self._paths[school]) for school in requests if school in self._paths}
         _together(calls, requests, needed, timeout, arrived)

@@ -8,11 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from experiments.errors import DefinitionError
 from privacy import canonical
-from shared_schema import documents
+from shared_schema import SchemaError, documents
+from shared_schema.documents import Bilingual, StrictModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,24 +21,12 @@ if TYPE_CHECKING:
     from shared_schema import Schema
 
 TAG = "datacoalitie/experiment/1"
+MAX_BYTES = 2**18
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,60}$")]
 Share = Annotated[Decimal, Field(gt=0, lt=1)]
 
 
-class _Part(BaseModel):
-    """Unknown keys are refused; nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bilingual(_Part):
-    """Text a Dutch and an English reader both see."""
-
-    nl: Annotated[str, Field(min_length=3, max_length=600)]
-    en: Annotated[str, Field(min_length=3, max_length=600)]
-
-
-class Legal(_Part):
+class Legal(StrictModel):
     """What the AVG asks a controller to be able to show (DOMAIN §5)."""
 
     ground: str
@@ -47,7 +36,7 @@ class Legal(_Part):
     ethics: str
 
 
-class Population(_Part):
+class Population(StrictModel):
     """Whose rows are asked about; each cohort named is charged, present or not."""
 
     name: Literal["students"] = "students"
@@ -60,15 +49,15 @@ class Population(_Part):
         return self
 
 
-class Features(_Part):
+class Features(StrictModel):
     """Which declared features the model sees, and up to which school week."""
 
     cutoff_week: Annotated[int, Field(ge=0, le=52)] = 10
-    groups: Annotated[list[str], Field(min_length=1)] = ["background", "attendance", "results"]
-    exclude: list[str] = []
+    groups: list[str] = Field(min_length=1, default_factory=lambda: ["background", "attendance", "results"])
+    exclude: list[str] = Field(default_factory=list)
 
 
-class Split(_Part):
+class Split(StrictModel):
     """Shares of the plan's ρ; they add to one."""
 
     moments: Share = Decimal("0.10")
@@ -82,7 +71,7 @@ class Split(_Part):
         return self
 
 
-class Budget(_Part):
+class Budget(StrictModel):
     """ε and δ for one student at one school: everything, retries included."""
 
     epsilon: Annotated[Decimal, Field(gt=0, le=20)] = Decimal("1.0")
@@ -91,20 +80,20 @@ class Budget(_Part):
     retries: Annotated[int, Field(ge=0, le=8)] = 1
 
 
-class Evaluation(_Part):
+class Evaluation(StrictModel):
     """How the finding is measured: the share of students the model never sees."""
 
     held_out: Annotated[Decimal, Field(ge=Decimal("0.05"), le=Decimal("0.5"))] = Decimal("0.25")
 
 
-class Schools(_Part):
+class Schools(StrictModel):
     """The fewest schools and the smallest declared cohort this experiment may run with."""
 
     fewest: Annotated[int, Field(ge=3, le=1000)] = 3
     smallest_cohort: Annotated[int, Field(ge=10)] = 50
 
 
-class Definition(_Part):
+class Definition(StrictModel):
     """What an analyst writes."""
 
     experiment: Name
@@ -163,20 +152,24 @@ def freeze(definition: Definition, schema: Schema) -> Experiment:
 
 def thaw(encoded: bytes) -> Experiment:
     """Read an experiment from the wire; refuse anything that does not encode back to the same bytes."""
-    fields = canonical.decode(encoded, max_bytes=documents.MAX_BYTES)
+    fields = canonical.decode(encoded, max_bytes=MAX_BYTES)
     if not isinstance(fields, list) or len(fields) != 3 or fields[0] != TAG:
         raise DefinitionError("an experiment on the wire starts with its tag", "another tag", f"send {TAG}")
     experiment = Experiment(_definition(fields[1]), _hash(fields[2]))
     if experiment.encoded != encoded:
-        raise DefinitionError("a frozen experiment names every setting", "left-out or extra settings", "freeze it again")
+        raise DefinitionError(
+            "a frozen experiment names every setting", "left-out or extra settings", "freeze it again"
+        )
     return experiment
 
 
 def _definition(document: Any) -> Definition:
     try:
-        return Definition.model_validate(_decimals(document))
-    except ValueError as error:
-        raise DefinitionError("a frozen experiment is a valid definition", type(error).__name__, "freeze it again") from None
+        return documents.read_data(_decimals(document), Definition, "experiment")
+    except SchemaError as error:
+        raise DefinitionError(
+            "a frozen experiment is a valid definition", type(error).__name__, "freeze it again"
+        ) from None
 
 
 def _hash(value: Any) -> bytes:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from experiments.analyses import queries_of
 from experiments.errors import PlanError
+from experiments.queries.two_stage import Split, two_stage
+from experiments.queries.two_stage import Step as AskedStep
+from experiments.selection import features_of
 from privacy import accounting
 from privacy.private_sum import Release
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from experiments.definition import Experiment
+    from experiments.definition import Definition, Experiment
     from experiments.queries.base import Query
     from privacy.charter import Charter
     from shared_schema import Schema
@@ -101,12 +103,21 @@ def plan(experiment: Experiment, charter: Charter, schema: Schema) -> Plan:
     """
     definition = experiment.definition
     total = accounting.rho_from_epsilon(Fraction(definition.budget.epsilon), Fraction(definition.budget.delta))
-    asked = queries_of(experiment, schema, public_size(experiment, charter), total)
-    shares = [sum((share for _, share in step), Fraction(0)) for step in asked]
-    plan_rho = total / (1 + definition.budget.retries * max(shares))
+    features, students = len(features_of(experiment, schema)), public_size(experiment, charter)
+    dearest = max(sum(share for _, share in step) for step in _asked(definition, features, students, total))
+    plan_rho = total / (1 + definition.budget.retries * dearest)
+    asked = _asked(definition, features, students, plan_rho)
     steps = tuple(_step(index, step, plan_rho, charter.planning_students) for index, step in enumerate(asked, 1))
     accounts = tuple((definition.population.name, cohort) for cohort in definition.population.cohorts)
     return Plan(steps, definition.budget.retries, accounts, Fraction(definition.budget.delta))
+
+
+def _asked(definition: Definition, features: int, students: int, rho: Fraction) -> tuple[AskedStep, ...]:
+    """The queries of each step and their shares of ρ, from public figures only."""
+    held_out = math.ceil(students * definition.evaluation.held_out)
+    split = definition.budget.split
+    shares = Split(Fraction(split.moments), Fraction(split.gradients), Fraction(split.score_table))
+    return two_stage(features, students - held_out, held_out, rho, shares)[1]
 
 
 def _step(index: int, asked: Sequence[tuple[Query, Fraction]], rho: Fraction, students: int) -> Step:
@@ -134,6 +145,16 @@ def initial_state(plan: Plan) -> dict[str, np.ndarray]:
         for planned in step.queries:
             state |= planned.query.initial_state()
     return state
+
+
+def state_for(query: Query, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The part of the public state that one query is asked at."""
+    return {key: state[key] for key in query.bounds() if key in state}
+
+
+def asked_at(step: Step, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The part of the public state that travels with a step: what its queries are asked at, and nothing else."""
+    return {key: array for planned in step.queries for key, array in state_for(planned.query, state).items()}
 
 
 def noise_sd(release: Release, roster: int, collusion_threshold: int) -> float:

@@ -112,7 +112,13 @@ class Request:
     def message(self) -> bytes:
         """The bytes under the coordinator's signature."""
         return canonical.tagged(
-            REQUEST_TAG, self.charter_hash, self.experiment_hash, self.run, self.school, self.body.KIND, self.body.fields()
+            REQUEST_TAG,
+            self.charter_hash,
+            self.experiment_hash,
+            self.run,
+            self.school,
+            self.body.KIND,
+            self.body.fields(),
         )
 
     def encode(self, key: SigningKey) -> bytes:

@@ -1,4 +1,4 @@
-"""Shared tables and a frozen experiment arrive; `Students` leave: one row of bounded numbers for each student asked about.
+"""Shared tables and a frozen experiment arrive; `Students` leave: a row of bounded numbers for each one asked about.
 
 Every value is a function of that student's own rows and of public declarations, so deleting another student's
 rows changes nothing here (property test).
@@ -58,18 +58,22 @@ def _known(what: str, names: Sequence[str], declared_names: set[str]) -> None:
 
 
 def select(
-    tables: Mapping[str, pd.DataFrame], cohort_of: Mapping[str, str], experiment: Experiment, schema: Schema
+    tables: Mapping[str, pd.DataFrame],
+    cohort_of: Mapping[str, int | None],
+    experiment: Experiment,
+    schema: Schema,
 ) -> Students:
     """Form the rows of one school.
 
     `cohort_of` is the node's permanent table (pseudonym → cohort); a student outside the declared cohorts, or
     outside the outcome's population, is left out before any vector forms.
     """
-    cohorts = {str(cohort) for cohort in experiment.definition.population.cohorts}
-    outcome = outcomes.compute(tables, experiment.definition.outcome, schema)
+    cohorts = set(experiment.definition.population.cohorts)
+    cutoff = experiment.definition.features.cutoff_week
+    outcome = outcomes.compute(tables, experiment.definition.outcome, schema, cutoff_week=cutoff)
     chosen = sorted(student for student in outcome.index if cohort_of.get(student) in cohorts)
     features = features_of(experiment, schema)
-    frame = declared.build(tables, features, experiment.definition.features.cutoff_week, schema)
+    frame = declared.build(tables, features, cutoff, schema)
     values = frame.reindex(chosen)[[feature.name for feature in features]].to_numpy(dtype=np.float64)
     return Students(
         features=_scaled(values, features),

@@ -25,8 +25,8 @@ from experiments.errors import ExperimentError
 from node import policy
 from node.errors import NodeError, Refusal
 from privacy.errors import PrivacyError
-from privacy.masking import EphemeralKey, Party, pairwise_mask
-from privacy.private_sum import noised_sum
+from privacy.masking import EphemeralKey, Party
+from privacy.private_sum import masked_answer, noised_sum
 from privacy.statements import Certificate, Receipt, Signed, check, payload_hash, run_id, sign
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ def answer(node: Node, data: bytes) -> bytes:
 
 def _check_sender(node: Node, request: protocol.Request, message: bytes, signature: bytes) -> None:
     if request.charter_hash != node.charter.hash:
-        raise Refusal("other_charter", "Requests name the charter this FG accepted.", "another", "Accept the new charter first.")
+        raise Refusal(
+            "other_charter",
+            "Requests name the charter this FG accepted.",
+            "another",
+            "Accept the new charter first.",
+        )
     if request.school != node.school:
         raise Refusal("other_school", "A request is for this school.", "another id", "Check the relay's socket.")
     protocol.check_request_signature(node.charter.coordinator_key, message, signature)
@@ -124,21 +129,31 @@ def _prepare(node: Node, request: protocol.Request, body: protocol.Prepare) -> p
 
 def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> None:
     if experiment.hash != request.experiment_hash or request.run != run_id(experiment.hash, dict(body.serials)):
-        raise Refusal("run_not_derived", "A run follows from experiment and approvals.", "another", "Do not choose run names.")
+        raise Refusal(
+            "run_not_derived",
+            "A run follows from experiment and approvals.",
+            "another",
+            "Do not choose run names.",
+        )
     if experiment.schema_hash != node.schema.hash:
-        raise Refusal("other_schema", "Experiment and node use one schema.", "another hash", "Install the coalition's schema.yaml.")
+        raise Refusal(
+            "other_schema",
+            "Experiment and node use one schema.",
+            "another hash",
+            "Install the coalition's schema.yaml.",
+        )
     schools = tuple(school for school, _ in body.serials)
     policy.check_experiment(node.policy, node.charter, experiment, node.school)
     policy.check_roster(node.policy, node.charter, experiment, schools)
     for school in schools:
         node.charter.school(school)
     if node.school not in schools:
-        raise Refusal("not_in_roster", "The run names this school.", "other schools only", "Ask this school's FG first.")
+        raise Refusal(
+            "not_in_roster", "The run names this school.", "other schools only", "Ask this school's FG first."
+        )
 
 
-def _open_session(
-    node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment
-) -> Session:
+def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> Session:
     plan = planning.plan(experiment, node.charter, node.schema)
     serial = dict(body.serials)[node.school]
     deadline = node.ledger.now() + node.policy.plan_days * SECONDS_PER_DAY
@@ -170,11 +185,15 @@ def _open_session(
 def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[bytes, float]:
     session = node.sessions.get(request.run)
     if session is None or session.experiment.hash != request.experiment_hash:
-        raise Refusal("prepare_first", "A run is prepared since the node started.", "no key", "Prepare this school again.")
+        raise Refusal(
+            "prepare_first",
+            "A run is prepared since the node started.",
+            "no key",
+            "Prepare this school again.",
+        )
     step = _step(session, body)
     roster = _roster(node, session, request, body)
-    for planned in step.queries:
-        planned.query.check_state(body.state)
+    _check_state(step, body.state)
     context = protocol.context_of(
         node.charter, request.experiment_hash, request.run, step, roster, body.attempt, body.state
     )
@@ -184,7 +203,12 @@ def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[byt
         return stored, slot
     own = next(party for party in roster if party.school == node.school)
     if (own.epoch, own.key) != (session.certificate.statement.epoch, session.certificate.statement.key):
-        raise Refusal("key_outdated", "The roster names this node's present key.", "an older one", "Ask in the next attempt.")
+        raise Refusal(
+            "key_outdated",
+            "The roster names this node's present key.",
+            "an older one",
+            "Ask in the next attempt.",
+        )
     masked = _private_sum(node, session, step, roster, own, context, body.state)
     return _charge(node, request, step, body.attempt, context, roster, masked), slot
 
@@ -195,6 +219,14 @@ def _step(session: Session, body: protocol.Ask) -> planning.Step:
     return session.plan.steps[body.step - 1]
 
 
+def _check_state(step: planning.Step, state: protocol.State) -> None:
+    """Range-check the public state before any row is read; a key that no query declares is refused."""
+    for planned in step.queries:
+        planned.query.check_state(planning.state_for(planned.query, state))
+    if planning.asked_at(step, state).keys() != state.keys():
+        raise Refusal("state_out_of_range", "A state holds what the step declares.", "more", "Send what the plan says.")
+
+
 def _roster(node: Node, session: Session, request: protocol.Request, body: protocol.Ask) -> list[Party]:
     """Every certificate checked against the identities pinned in the charter; two keys for one epoch are refused."""
     certificates = [signed.statement for signed in body.roster]
@@ -202,7 +234,12 @@ def _roster(node: Node, session: Session, request: protocol.Request, body: proto
     policy.check_roster(node.policy, node.charter, session.experiment, schools)
     policy.check_attempt(node.charter, session.approved, schools, body.attempt)
     if node.school not in schools:
-        raise Refusal("not_in_roster", "The roster names this school.", "other schools only", "Leave this school out of the round.")
+        raise Refusal(
+            "not_in_roster",
+            "The roster names this school.",
+            "other schools only",
+            "Leave this school out of the round.",
+        )
     for signed in body.roster:
         certificate = signed.statement
         check(signed, node.charter.school(certificate.school).node_key)
@@ -211,7 +248,12 @@ def _roster(node: Node, session: Session, request: protocol.Request, body: proto
             raise Refusal("certificate_of_other_run", "Certificates are of this run.", "another", "Prepare again.")
         known = session.peers.setdefault((certificate.school, certificate.epoch), certificate.key)
         if known != certificate.key:
-            raise Refusal("two_keys_one_epoch", "One school has one key in one epoch.", "two", "Stop and call the other FG.")
+            raise Refusal(
+                "two_keys_one_epoch",
+                "One school has one key in one epoch.",
+                "two",
+                "Stop and call the other FG.",
+            )
     return [Party(certificate.school, certificate.epoch, certificate.key) for certificate in certificates]
 
 
@@ -227,11 +269,8 @@ def _private_sum(
     """Clip, lattice, sum, noise and mask. Nothing that rows do can be seen from outside, an error included."""
     students = node.students(session.experiment)
     honest = len(roster) - node.charter.collusion_threshold
-    parts = [
-        noised_sum(_vectors(node, planned, students, state), planned.release, honest) for planned in step.queries
-    ]
-    mask = pairwise_mask(own, session.key, roster, context, step.dimension)
-    return np.concatenate(parts) + mask
+    noised = [noised_sum(_vectors(node, planned, students, state), planned.release, honest) for planned in step.queries]
+    return masked_answer(noised, own, session.key, roster, context)
 
 
 def _vectors(
@@ -239,7 +278,7 @@ def _vectors(
 ) -> Iterator[np.ndarray]:
     """One vector for each student, in blocks. An arithmetic failure gives no vectors and a line in the local log."""
     try:
-        yield from planned.query.blocks(students, state)
+        yield from planned.query.blocks(students, planning.state_for(planned.query, state))
     except (ArithmeticError, ValueError, TypeError, KeyError, IndexError) as error:
         node.incident(f"query {planned.query.name} stopped: {type(error).__name__}")
 

@@ -7,34 +7,44 @@ a date written yyyy-mm-dd is a constant, null is missing. `node/computed.py` car
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
+
+from shared_schema.documents import StrictModel
 
 DateFormat: TypeAlias = Literal["dd-mm-yyyy", "yyyy-mm-dd", "yyyymmdd"]
-Scalar: TypeAlias = bool | int | Decimal | str | None
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _exact(value: Any) -> Any:
+    """A decimal as it was written: at most 15 digits, so its binary form still shows them all."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _exact_number(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?", value):
+        return Decimal(value)
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else _exact(value)
+
+
+T = TypeVar("T")
+Many: TypeAlias = Annotated[tuple[T, ...], BeforeValidator(_listed)]
+Number: TypeAlias = Annotated[Decimal, BeforeValidator(_exact_number)]  # 0.5 and "0.5" are the same number
+Scalar: TypeAlias = Annotated[bool | int | Decimal | str | None, BeforeValidator(_exact)]
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class Part(BaseModel):
-    """A part of a mapping: frozen, and an unknown key is an error."""
+class Part(StrictModel):
+    """A part of a mapping: frozen, strict, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def text_keys(value: Any) -> Any:
-    """Make every key text: codes are text, so `0: M` and `"0": M` are the same.
-
-    Raises ValueError for `yes:` and the like, which are truth values in YAML and not codes.
-    """
-    if not isinstance(value, Mapping):
-        return value
-    if any(isinstance(key, bool) or key is None for key in value):
-        raise ValueError('a key reads as true, false or empty; put quotes around it, as in "no": ...')
-    return {str(key): item for key, item in value.items()}
+    model_config = ConfigDict(populate_by_name=True)
 
 
 def _long_form(value: Any) -> Any:
@@ -49,7 +59,7 @@ def _long_form(value: Any) -> Any:
 def _kind_of_rule(value: Any) -> str | None:
     if "compute" in value:
         return str(value["compute"])
-    return next((key for key in ("from", "one_hot", "constant") if key in value), None)
+    return next((f"<{key}>" for key in ("from", "one_hot", "constant") if key in value), None)
 
 
 class FromRule(Part):
@@ -57,12 +67,12 @@ class FromRule(Part):
 
     from_: str = Field(alias="from", min_length=1)
     of: str | None = None  # another source, whose row with the same student (and `by`) is looked up
-    by: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()  # texts that stand for "not known", beside the empty cell
-    recode: Annotated[dict[str, Scalar], BeforeValidator(text_keys)] | None = None
+    by: Many[str] = ()
+    missing: Many[str] = ()  # texts that stand for "not known", beside the empty cell
+    recode: dict[str, Scalar] | None = None
     otherwise: Scalar = None
     date: DateFormat | None = None
-    scale: Decimal | None = None
+    scale: Number | None = None
     first: Annotated[int, Field(ge=1, le=100)] | None = None
 
     @model_validator(mode="after")
@@ -154,13 +164,13 @@ class OverColumns(Part):
     """sum_of what is known, any_of of true and false, first_of what is known; not known where none is."""
 
     compute: Literal["sum_of", "any_of", "first_of"]
-    columns: tuple[Rule, ...] = Field(min_length=1, max_length=100)
+    columns: Many[Rule] = Field(min_length=1, max_length=100)
 
 
 Rule: TypeAlias = Annotated[
-    Annotated[FromRule, Tag("from")]
-    | Annotated[OneHotRule, Tag("one_hot")]
-    | Annotated[ConstantRule, Tag("constant")]
+    Annotated[FromRule, Tag("<from>")]
+    | Annotated[OneHotRule, Tag("<one_hot>")]
+    | Annotated[ConstantRule, Tag("<constant>")]
     | Annotated[AgeAt, Tag("age_at")]
     | Annotated[SchoolYearOf, Tag("school_year_of")]
     | Annotated[Between, Tag("days_between")]
@@ -175,3 +185,36 @@ Rule: TypeAlias = Annotated[
     Discriminator(_kind_of_rule),
     BeforeValidator(_long_form),
 ]
+
+_RULE: TypeAdapter[Any] = TypeAdapter(Rule)
+
+
+def parts_of(rule: Part) -> Iterator[Part]:
+    """Yield the rule and every rule inside it."""
+    yield rule
+    for name in type(rule).model_fields:
+        value = getattr(rule, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Part):
+                yield from parts_of(part)
+
+
+def at_week(rule: Part, week: int) -> Part:
+    """Return the rule with `{week}` in the names of its source columns filled in; nothing else is a placeholder."""
+    return _RULE.validate_python(_filled(rule.model_dump(by_alias=True, exclude_unset=True), str(week)))
+
+
+def _filled(value: Any, week: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled_names(key, item, week) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return tuple(_filled(item, week) for item in value)
+    return value
+
+
+def _filled_names(key: str, value: Any, week: str) -> Any:
+    if key == "from":
+        return value.replace("{week}", week)
+    if key == "one_hot":
+        return {name.replace("{week}", week): code for name, code in value.items()}
+    return _filled(value, week)

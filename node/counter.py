@@ -30,7 +30,7 @@ _LINE: Final = re.compile(
 
 
 class Position(NamedTuple):
-    """How far a ledger has come: its number of entries and the hash of the last (32 zero bytes when empty)."""
+    """How far a ledger has come: its number of entries and the hash of the last (zeros when empty)."""
 
     length: int
     head: bytes
@@ -55,7 +55,7 @@ class Counter:
     path: Path
 
     def read(self) -> Mark | None:
-        """What the file says, or None when there is no file. Raises `RestoredBackup` for one nobody can read."""
+        """What the file says, or None when there is no file. Raises `RestoredBackup` for another."""
         try:
             text = self.path.read_bytes().decode("ascii", errors="replace")
         except FileNotFoundError:

@@ -17,14 +17,14 @@ A column is a rule of `node/column_rules.py`. docs/mapping.md shows every key wi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from node.column_rules import DateFormat, Part, Rule, Scalar, text_keys
+from node.column_rules import DateFormat, FromRule, Many, Part, Rule, parts_of
+from shared_schema import documents
 
 Separator: TypeAlias = Literal[",", ";", "|", "\t"]
 Encoding: TypeAlias = Literal["utf-8", "cp1252", "utf-16"]
@@ -33,7 +33,6 @@ FILE_PATTERN = re.compile(r"[\w][\w .*?()\[\]-]*\.(csv|tsv|txt|asc|xlsx)", re.IG
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 RECORD_TYPE = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 MAX_WEEK = 52
-MAX_BYTES = 262_144
 
 
 class Identifier(Part):
@@ -43,7 +42,7 @@ class Identifier(Part):
     width: pad with zeros on the left to this many characters, for exports that lose leading zeros.
     """
 
-    column: tuple[str, ...] = Field(min_length=1, max_length=5)
+    column: Many[str] = Field(min_length=1, max_length=5)
     width: Annotated[int, Field(ge=1, le=40)] | None = None
 
     @field_validator("column", mode="before")
@@ -65,7 +64,7 @@ class Records(Part):
 
     field: Annotated[int, Field(ge=0, le=50)] = 0
     counts: str | None = None
-    types: dict[str, tuple[str, ...]] = Field(min_length=1)
+    types: dict[str, Many[str]] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -100,9 +99,9 @@ class Source(Part):
     dates: DateFormat | None = None
     sheet: str | None = None
     header: bool = True
-    columns: tuple[str, ...] = ()
+    columns: Many[str] = ()
     records: Records | None = None
-    missing: tuple[str, ...] = ()
+    missing: Many[str] = ()
     identifier: Annotated[Identifier | Literal[False] | None, BeforeValidator(_identifier)] = None
 
     @field_validator("file")
@@ -126,7 +125,7 @@ class Source(Part):
 class Unpivot(Part):
     """Wide to long: for each of `weeks` one row, with `{week}` in a column's name filled in."""
 
-    weeks: tuple[int, ...]
+    weeks: Many[int]
     columns: dict[str, Rule] = Field(min_length=1)
 
     @field_validator("weeks", mode="before")
@@ -178,11 +177,11 @@ class TableRule(Part):
     """How one source fills one table. where: source column -> the values whose rows are kept."""
 
     source: str
-    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    where: dict[str, Many[str]] = Field(default_factory=dict)
     keep: Keep | None = None
     columns: dict[str, Rule] = Field(default_factory=dict)
     unpivot: Unpivot | None = None
-    spans: tuple[Span, ...] = ()
+    spans: Many[Span] = ()
 
     @field_validator("where", mode="before")
     @classmethod
@@ -207,7 +206,17 @@ def _tables(value: Any) -> Any:
     return {key: item if isinstance(item, list | tuple) else (item,) for key, item in value.items()}
 
 
-class Mapped(Part):
+def all_rules(rule: TableRule) -> Iterator[Part]:
+    """Yield every column rule of a table rule, those of weeks and spans included, `{week}` not filled in."""
+    yield from rule.columns.values()
+    yield from rule.unpivot.columns.values() if rule.unpivot else ()
+    for span in rule.spans:
+        yield from span.columns.values()
+    if rule.keep is not None:
+        yield rule.keep.latest or rule.keep.earliest
+
+
+class Words(Part):
     """Words of a title or note, Dutch and English."""
 
     nl: str = Field(min_length=1, max_length=2000)
@@ -219,21 +228,28 @@ class MappingDocument(Part):
 
     mapping: Literal[1]
     layout: str = Field(pattern=NAME.pattern)
-    title: Mapped
-    notes: Mapped | None = None
+    title: Words
+    notes: Words | None = None
     sources: dict[str, Source] = Field(min_length=1)
     identifier: Annotated[Identifier | None, BeforeValidator(_identifier)] = None
-    drop: tuple[str, ...] = ()
-    tables: Annotated[dict[str, tuple[TableRule, ...]], BeforeValidator(_tables)] = Field(min_length=1)
+    drop: Many[str] = ()
+    tables: Annotated[dict[str, Many[TableRule]], BeforeValidator(_tables)] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _sources_exist(self) -> MappingDocument:
         for table, rules in self.tables.items():
             for rule in rules:
-                self._source_of(rule.source, f"table {table}")
+                self._check_source(rule.source, f"table {table}")
+                self._check_look_ups(table, rule)
         return self
 
-    def _source_of(self, name: str, where: str) -> None:
+    def _check_look_ups(self, table: str, rule: TableRule) -> None:
+        for column in all_rules(rule):
+            for part in parts_of(column):
+                if isinstance(part, FromRule) and part.of is not None:
+                    self._check_source(part.of, f"a look-up in table {table}")
+
+    def _check_source(self, name: str, where: str) -> None:
         base, _, kind = name.partition("#")
         source = self.sources.get(base)
         if source is None:
@@ -246,8 +262,6 @@ class MappingDocument(Part):
 def read_mapping(source: Path | str) -> MappingDocument:
     """Read and check a mapping file (a Path) or its text (a str).
 
-    Raises UnusableInput with the line, the rule and the remedy; nothing of it is carried out.
+    Raises shared_schema's DocumentError with line, rule and remedy of every fault; nothing of it is carried out.
     """
-    from shared_schema import documents
-
     return documents.read(source, MappingDocument)

@@ -10,11 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from node.errors import Refusal
 from privacy import accounting
 from shared_schema import documents
+from shared_schema.documents import StrictModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,7 @@ if TYPE_CHECKING:
 Size = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LifetimeBudget(_Part):
+class LifetimeBudget(StrictModel):
     """What one student may cost in a lifetime, all experiments together; kept in ρ, written as (ε, δ)."""
 
     epsilon: Annotated[Decimal, Field(gt=0, le=50)] = Decimal("3.0")
@@ -41,7 +38,7 @@ class LifetimeBudget(_Part):
         return accounting.rho_from_epsilon(Fraction(self.epsilon), Fraction(self.delta))
 
 
-class Policy(_Part):
+class Policy(StrictModel):
     """What the school decided. Everything has a careful default; only the public sizes must be filled in."""
 
     policy: Literal[1]
@@ -99,7 +96,12 @@ def check_roster(policy: Policy, charter: Charter, experiment: Experiment, schoo
         charter.collusion_threshold + 2,
     )
     if len(schools) < least:
-        raise Refusal("too_few_schools", f"At least {least} schools answer together.", f"{len(schools)} schools", "Ask more schools.")
+        raise Refusal(
+            "too_few_schools",
+            f"At least {least} schools answer together.",
+            f"{len(schools)} schools",
+            "Ask more schools.",
+        )
     if list(schools) != sorted(set(schools)):
         raise Refusal("roster_unsorted", "Each school stands once, by id.", "another order", "Send the roster sorted.")
 
@@ -110,9 +112,19 @@ def check_attempt(charter: Charter, approved: Sequence[str], roster: Sequence[st
     Any two such rosters share an honest school, so at most one of them opens (DESIGN §3, Slots).
     """
     if not set(roster) <= set(approved):
-        raise Refusal("roster_not_approved", "Only approved schools take part.", "a school outside", "Ask the approved schools.")
+        raise Refusal(
+            "roster_not_approved",
+            "Only approved schools take part.",
+            "a school outside",
+            "Ask the approved schools.",
+        )
     if attempt == 0 and list(roster) != list(approved):
-        raise Refusal("roster_incomplete", "Attempt 0 asks every approved school.", f"{len(roster)} schools", "Raise the attempt.")
+        raise Refusal(
+            "roster_incomplete",
+            "Attempt 0 asks every approved school.",
+            f"{len(roster)} schools",
+            "Raise the attempt.",
+        )
     if 2 * len(roster) <= len(approved) + charter.collusion_threshold:
         raise Refusal(
             "roster_too_small",

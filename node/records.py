@@ -63,18 +63,22 @@ def _check_counts(file: str, closing: str, kinds: Mapping[str, Kind]) -> None:
             f"{len(lines)} of them",
             "The file may have been cut off; fetch it again.",
         )
-    for name, text in zip(kinds[closing].names, lines[0], strict=True):
+    for name, text in zip(kinds[closing].names, (cell.strip() for cell in lines[0]), strict=True):
         kind = name.removeprefix(COUNT_PREFIX)
-        if kind == name or kind not in kinds:
-            continue  # a count of records that this mapping does not declare, so that cannot be in the file
-        if text.strip() != str(len(kinds[kind].rows)):
+        read = len(kinds[kind].rows) if kind in kinds else 0
+        if kind != name and _count(text) != read:
             raise _bad(
                 file,
                 "record_counts",
                 f"{closing} counts the records of each kind.",
-                f"{len(kinds[kind].rows)} {kind} records, another number in {closing}",
+                f"{read} {kind} records, another number in {closing}",
                 "The file is incomplete or was edited; fetch it again.",
             )
+
+
+def _count(text: str) -> int:
+    """The number that a closing field writes; an empty field counts none, and no number equals no count."""
+    return int(text or "0") if text.isdecimal() or not text else -1
 
 
 def _unknown_kind(file: str, line: int, records: Records) -> UnusableInput:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from node.detection import bad_file
+from node.errors import UnusableInput
 
 MAX_UNPACKED = 1 << 30
 """Bytes that a workbook may unpack to: a zip of a megabyte can hold a thousand times as much."""
@@ -26,7 +27,10 @@ def read_workbook(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str
     import openpyxl
 
     _refuse_bomb(path)
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (KeyError, ValueError, TypeError, SyntaxError, OSError) as error:
+        raise _no_workbook(path, "a workbook that cannot be opened") from error
     try:
         rows = book[_sheet_name(path, book.sheetnames, sheet)].iter_rows(values_only=True)
         for number, row in enumerate(rows, start=1):
@@ -45,13 +49,17 @@ def _refuse_bomb(path: Path) -> None:
     except zipfile.BadZipFile:
         size, known = 0, False
     if not known or size > MAX_UNPACKED:
-        raise bad_file(
-            "bad_workbook",
-            path,
-            f"An Excel export is a workbook that unpacks to at most {MAX_UNPACKED >> 20} MiB.",
-            f"{size >> 20} MiB" if known else "no workbook",
-            "Save it again from Excel as .xlsx, or export CSV.",
-        )
+        raise _no_workbook(path, f"{size >> 20} MiB" if known else "no workbook")
+
+
+def _no_workbook(path: Path, found: str) -> UnusableInput:
+    return bad_file(
+        "bad_workbook",
+        path,
+        f"An Excel export is a workbook that unpacks to at most {MAX_UNPACKED >> 20} MiB.",
+        found,
+        "Save it again from Excel as .xlsx, or export CSV.",
+    )
 
 
 def _sheet_name(path: Path, names: list[str], wanted: str | None) -> str:

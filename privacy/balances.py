@@ -54,6 +54,7 @@ class Run:
 
     experiment_hash: bytes
     serial: int
+    accounts: tuple[Account, ...]
     held: Mapping[Account, Fraction]
     deadline: int
     open: bool = True
@@ -120,7 +121,7 @@ def advance(state: State, record: Record) -> State:
 
 
 def replay(records: Iterable[Record]) -> State:
-    """The state after all of these. Raises as `begin` and `advance` do, also when there is no entry at all."""
+    """The state after all of these. Raises as `begin` and `advance` do, also without any entry."""
     rest = iter(records)
     first = next(rest, None)
     if first is None:
@@ -238,7 +239,7 @@ def _reserve(state: State, entry: Entry) -> State:
     for account in entry.accounts():
         state = _hold(state, account, rho)
     held = MappingProxyType(dict.fromkeys(entry.accounts(), rho))
-    run = Run(details["experiment_hash"], details["serial"], held, details["deadline"])
+    run = Run(details["experiment_hash"], details["serial"], entry.accounts(), held, details["deadline"])
     return replace(state, runs=_with(state.runs, details["run"], run))
 
 
@@ -252,7 +253,8 @@ def _hold(state: State, account: Account, rho: Fraction) -> State:
     return replace(state, balances=_with(state.balances, account, held))
 
 
-def _known(state: State, run: bytes) -> Run:
+def known_run(state: State, run: bytes) -> Run:
+    """The run with this id. Raises `BrokenRule` with code run_unknown when it was never reserved."""
     if run not in state.runs:
         rule = "A run is prepared and reserved first."
         raise BrokenRule("run_unknown", rule, "a run without reserve", "Prepare this school first.")
@@ -261,7 +263,7 @@ def _known(state: State, run: bytes) -> Run:
 
 def _charge(state: State, entry: Entry) -> State:
     details = entry.details
-    run = _known(state, details["run"])
+    run = known_run(state, details["run"])
     _check_charge(state, run, entry)
     _check_cost(entry)
     for account in entry.accounts():
@@ -317,7 +319,7 @@ def _spend(state: State, run: Run, account: Account, rho: Fraction) -> tuple[Sta
 
 
 def _close(state: State, entry: Entry) -> State:
-    run = _known(state, entry.details["run"])
+    run = known_run(state, entry.details["run"])
     if not run.open:
         raise BrokenRule("run_closed", "A run is closed once.", "a second close", "Nothing needs to be done.")
     return replace(state, runs=_with(state.runs, entry.details["run"], replace(run, open=False)))
@@ -325,7 +327,7 @@ def _close(state: State, entry: Entry) -> State:
 
 def _return(state: State, entry: Entry) -> State:
     details = entry.details
-    run = _known(state, details["run"])
+    run = known_run(state, details["run"])
     if run.open or run.returned:
         raise malformed(
             "A run returns what it did not spend once, after its close.", "a return at another time"

@@ -15,7 +15,7 @@ charge   run, experiment_hash, step, attempt, context_hash, payload_hash, payloa
 close    run
 return   run, returned (account and rho: what was reserved and not spent)
 refusal  code, request_hash, run, step, attempt (the last three may be absent)
-incident code, head
+incident code, head, note (words of this program)
 ======== =====================================================================================================
 
 Times are seconds since 1970 UTC; rho is an exact rational (zCDP); nothing here depends on a student's row.
@@ -63,7 +63,7 @@ def malformed(rule: str, found: str) -> BrokenRule:
 
 
 class Account(NamedTuple):
-    """Whose budget: a population ("student", "applicant", "staff") and a cohort: a year as text, "unknown"."""
+    """Whose budget: a population ("student", "applicant", "staff") and a cohort, a year or "unknown"."""
 
     population: str
     cohort: str
@@ -140,6 +140,10 @@ def _is_signature(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == SIGNATURE_BYTES
 
 
+def _is_note(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 200 and value.isprintable()
+
+
 _SIGNED: Final = {"statement": _is_bytes, "signature": _is_signature}
 _SHAPES: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = MappingProxyType(
     {
@@ -179,7 +183,7 @@ _SHAPES: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = MappingPr
             "step": _or_none(is_count),
             "attempt": _or_none(is_count),
         },
-        "incident": {"code": is_identifier, "head": is_digest},
+        "incident": {"code": is_identifier, "head": is_digest, "note": _is_note},
     }
 )
 KINDS: Final = tuple(_SHAPES)

@@ -87,7 +87,7 @@ class EphemeralKey:
     def __repr__(self) -> str:
         return f"EphemeralKey(public={self.public.hex()})"
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
+    def __reduce_ex__(self, protocol: object) -> NoReturn:  # [M9]
         raise MaskError("an ephemeral key stays in memory; it was to be copied or written; make a new one")
 
 

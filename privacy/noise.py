@@ -17,8 +17,8 @@ compared with bounds of exp(-r) in integer arithmetic until it is settled [N3].
 The margin. Let p be exp(-r) and q the double computed for it. Where r <= 64, the second term is b^2 with
 |b| <= 8 and x, s2/t at most 9 sqrt(2 s2); u, t and x < 2**53 are exact; a handful of roundings of 2**-53 each
 put b within 2**-47 and r within 2**-42. NumPy's exp errs by a few units in the last place. So |p - q| is
-below 2**-41; where r > 64, p and q are both below 2**-90. The word's conversion to a double errs by 2**-54 and
-its cut-off after 64 bits by 2**-64. A margin of 2**-32 is several hundred times the sum.
+below 2**-41; where r > 64, p and q are both below 2**-90. The word's conversion to a double errs by
+2**-54 and its cut-off after 64 bits by 2**-64. A margin of 2**-32 is several hundred times the sum.
 """
 
 import math

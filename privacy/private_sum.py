@@ -30,7 +30,7 @@ from privacy.masking import EphemeralKey, Party, Words, pairwise_mask
 from privacy.noise import Source
 
 _LARGEST_SUM: Final = 2**62
-"""Half of what a signed word holds; noise of at most 2**31 a standard deviation does not fill the other half."""
+"""Half of what a signed word holds; noise, of sigma at most 2**31, does not fill the other half."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,18 @@ class Release:
             )
         if students * self.lattice_steps > _LARGEST_SUM:
             raise LatticeError(
-                f"a sum stays within 2**62; {students} planned students times {self.lattice_steps} lattice steps "
-                "do not; plan fewer steps"
+                f"a sum stays within 2**62; {students} students of {self.lattice_steps} steps do not; "
+                "plan fewer steps"
             )
 
 
 def lattice_sum(vectors: Floats | Iterable[Floats], release: Release) -> Integers:
-    """Return S, the sum of the students' lattice points mod 2**64: int64 [d]. Exact, without noise: keep it in.
+    """Return S, the sum of the students' lattice points mod 2**64: int64 [d]. Without noise: never to leave.
 
-    `vectors`: float64 [n, d], one row a student, or an iterable of such blocks. Clipped to C, truncated towards
-    zero, |z| <= Delta checked in integers; a row with a non-finite entry counts as zero; n = 0 gives zeros.
-    Neighbours (one student added or removed): S changes by one vector of integers of norm <= Delta.
-    Raises `LatticeError` for another shape or type, never because of a value.
+    `vectors`: float64 [n, d], one row a student, or an iterable of such blocks. Clipped to C, truncated
+    towards zero, |z| <= Delta checked in integers; a row with a non-finite entry counts as zero; n = 0
+    gives zeros. Neighbours (one student added or removed): S changes by one vector of integers of norm <=
+    Delta. Raises `LatticeError` for another shape or type, never because of a value.
     """
     return lattice.total(vectors, release.lattice)
 
@@ -101,10 +101,10 @@ def noised_sum(
 ) -> Words:
     """Return S + e mod 2**64, e the school's share of the noise: uint64 [d].
 
-    e is an exact discrete Gaussian of variance sigma^2 / `honest` in every coordinate, independent of all else
-    and fresh at every call; `honest` is n - t, or 1 for a school's own figure, which then carries all of sigma^2.
-    Sensitivity as in `lattice_sum`. Alone it is (Delta^2 honest / (2 sigma^2))-zCDP; the answers of `honest`
-    schools together carry the release's rho. `source` is for tests.
+    e is an exact discrete Gaussian of variance sigma^2 / `honest` in every coordinate, independent of all
+    else and fresh at every call; `honest` is n - t, or 1 for a school's own figure, which then carries
+    all of sigma^2. Sensitivity as in `lattice_sum`. Alone it is (Delta^2 honest / (2 sigma^2))-zCDP; the
+    answers of `honest` schools together carry the release's rho. `source` is for tests.
     Raises `LatticeError` for a wrong shape or `honest`, `NoiseError` if a share falls below variance 1.
     """
     if type(honest) is not int or honest < 1:
@@ -121,9 +121,12 @@ def masked_answer(
 ) -> Words:
     """Return y: the noised sums of one exchange end to end, plus one pairwise mask, mod 2**64: uint64 [D].
 
-    D is the sum of the dimensions, so the size depends on the question alone. `context` as in `pairwise_mask`,
-    whose errors it raises: it names this exchange and must never mask two different vectors.
+    D is the sum of the dimensions, so the size depends on the question alone. `context` as in
+    `pairwise_mask`, whose errors it raises: it names this exchange and must never mask two different
+    vectors. Raises `LatticeError` if `noised` is empty or holds anything else than noised sums.
     """
+    if not noised or any(part.ndim != 1 or part.dtype != np.uint64 for part in noised):
+        raise LatticeError("an answer joins noised sums, uint64 [d]; here are none, or others; pass those")
     joined = np.concatenate(noised)
     return joined + pairwise_mask(own, key, roster, context, len(joined))
 
@@ -131,9 +134,9 @@ def masked_answer(
 def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[Integers]:
     """Return the opened totals in lattice steps, one int64 [d_r] a release.
 
-    `masked`: the answers y_i, uint64 [D] each, of *all* schools of the roster (one answer: an own figure). With
-    one missing, or made under another context, the totals are uniform noise. Raises `LatticeError` if there is
-    no answer, or one has another shape or type than the releases add up to.
+    `masked`: the answers y_i, uint64 [D] each, of *all* schools of the roster (one answer: an own
+    figure). With one missing, or made under another context, the totals are uniform noise. Raises
+    `LatticeError` if there is no answer, or one has another shape or type than the releases add up to.
     """
     ends = np.cumsum([release.dimension for release in releases])
     if not masked or not releases:
@@ -143,7 +146,7 @@ def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[I
     for answer in masked:
         if answer.shape != (ends[-1],) or answer.dtype != np.uint64:
             raise LatticeError(
-                f"an answer is uint64 [{ends[-1]}]; here {answer.dtype} {answer.shape}; refuse the school's answer"
+                f"an answer is uint64 [{ends[-1]}]; here {answer.dtype} {answer.shape}; refuse this one"
             )
     centred = np.sum(np.stack(masked), axis=0, dtype=np.uint64).view(np.int64)
     return [np.array(part) for part in np.split(centred, ends[:-1])]
@@ -152,8 +155,10 @@ def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[I
 def open_sum(masked: Sequence[Words], releases: Sequence[Release]) -> list[Floats]:
     """Return the opened totals in the units of the vectors, one float64 [d_r] a release.
 
-    As `open_lattice`, times gamma. Deterministic: an integer made a double, times one double, so an auditor who
-    opens the same answers gets the same bits. Post-processing: it costs no privacy. Never -0.0 or non-finite.
+    As `open_lattice`, times gamma. Deterministic: an integer made a double, times one double, so an
+    auditor who opens the same answers gets the same bits. Post-processing: it costs no privacy. Never
+    -0.0 or non-finite.
     """
     opened = open_lattice(masked, releases)
-    return [total * float(release.gamma) for total, release in zip(opened, releases, strict=True)]
+    scales = [float(release.gamma) for release in releases]
+    return [total.astype(np.float64) * scale for total, scale in zip(opened, scales, strict=True)]

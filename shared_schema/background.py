@@ -79,10 +79,7 @@ _PERSON = [
     _source("apcg", "woont in apcg-gebied", "lives in an apcg area", "person.apcg", _number("person.apcg")),
 ]
 _PROGRAMME = [
-    *(
-        _source(f"niveau_{n}", f"mbo niveau {n}", f"level {n}", "programme_period.niveau", _level(n))
-        for n in (1, 2, 3)
-    ),
+    *(_source(f"niveau_{n}", f"mbo niveau {n}", f"level {n}", "programme_period.niveau", _level(n)) for n in (1, 2, 3)),
     *_one_hot(
         "programme_period.leertraject",
         "leertraject",

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
+from typing import ClassVar
 
 from shared_schema.errors import UnknownColumn, remedy
 
@@ -149,49 +149,37 @@ class Table:
         return dataclasses.replace(self, columns=MappingProxyType({**self.columns, **extra}))
 
 
-@dataclass(frozen=True)
-class _Declaration:
-    """What stands around a table's columns: everything that is not a column."""
+class Declared:
+    """What a table's class derives from: its docstring is the English prose, its attributes are the columns.
 
-    title: Text
-    nl: str
-    key: tuple[str, ...]
-    order: tuple[str, ...] = ()
-    aliases: tuple[tuple[str, str], ...] = field(default=())
+    class Person(Declared, title=Text("Student", "Person"), nl="Eén rij per student.", key=("student",)):
+        \"""One row per student.\"""
 
+        student = student_column()
 
-def table(
-    *,
-    title: Text,
-    nl: str,
-    key: tuple[str, ...],
-    order: tuple[str, ...] = (),
-    aliases: tuple[tuple[str, str], ...] = (),
-) -> Callable[[type], Table]:
-    """Turn a class of columns into a `Table`: its docstring is the English prose, its attributes the columns.
-
-    `nl` is the Dutch prose; `key` the columns that together occur at most once; `order` the columns by which
-    one student's rows are sorted before anything is computed from them.
+    leaves the finished `Table` as `Person.table`. `nl` is the Dutch prose; `key` the columns that together occur at
+    most once; `order` the columns by which one student's rows are sorted before anything is computed from them.
     """
-    declaration = _Declaration(title, nl, key, order or key, aliases)
-    return lambda cls: _declare(cls, declaration)
 
+    table: ClassVar[Table]
 
-def _declare(cls: type, declaration: _Declaration) -> Table:
-    columns = {
-        name: dataclasses.replace(value, name=name)
-        for name, value in vars(cls).items()
-        if isinstance(value, Column)
-    }
-    return Table(
-        name=_snake(cls.__name__),
-        title=declaration.title,
-        prose=Text(_one_line(declaration.nl), _one_line(inspect.getdoc(cls) or "")),
-        key=declaration.key,
-        columns=MappingProxyType(columns),
-        order=declaration.order,
-        aliases=declaration.aliases,
-    )
+    def __init_subclass__(
+        cls,
+        *,
+        title: Text,
+        nl: str,
+        key: tuple[str, ...],
+        order: tuple[str, ...] = (),
+        aliases: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Gather the class's columns, each named after its attribute, into one `Table`."""
+        columns = {
+            name: dataclasses.replace(value, name=name)
+            for name, value in vars(cls).items()
+            if isinstance(value, Column)
+        }
+        prose = Text(_one_line(nl), _one_line(cls.__doc__ or ""))
+        cls.table = Table(_snake(cls.__name__), title, prose, key, MappingProxyType(columns), order or key, aliases)
 
 
 def _one_line(text: str) -> str:

@@ -22,19 +22,19 @@ class SchemaError(Exception):
     """Anything that the shared schema refuses; its text is safe to show to any person at the school."""
 
 
-class UnknownTable(SchemaError):  # noqa: N818 - the name says what is wrong, as KeyError does
+class UnknownTable(SchemaError):
     """A table was named that the schema does not have."""
 
 
-class UnknownColumn(SchemaError):  # noqa: N818
+class UnknownColumn(SchemaError):
     """A column was named that the table does not have."""
 
 
-class UnknownFeature(SchemaError):  # noqa: N818
+class UnknownFeature(SchemaError):
     """A feature was named that the schema does not offer at that cut-off week."""
 
 
-class UnknownOutcome(SchemaError):  # noqa: N818
+class UnknownOutcome(SchemaError):
     """An outcome was named that is neither a definition of the schema nor a declared outcome column."""
 
 

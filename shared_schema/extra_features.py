@@ -43,7 +43,7 @@ def _of_column(table: Table, column: Column, use: FeatureUse) -> list[Source[Mom
         f"{table.name}.{column.name}", column.prose.nl, column.prose.en, low, high, EXTENSION, column.sensitive,
         (f"{table.name}.{column.name}",), _neutral(use, low, high),
     )  # fmt: skip
-    source = Source(feature, lambda moment: _value(moment, table, column, use, None))
+    source: Source[Moment] = Source(feature, lambda moment: _value(moment, table, column, use, None))
     return [source, _recorded(source)] if column.nullable else [source]
 
 

@@ -33,9 +33,11 @@ def available(schema: Schema, cutoff_week: int) -> tuple[Feature, ...]:
     """
     if not 0 <= cutoff_week <= LAST_WEEK:
         raise UnknownFeature(f"cut-off week {cutoff_week} does not exist; choose one from 0 to {LAST_WEEK}")
-    later = (*attendance_features.SOURCES, *study_results.SOURCES) if cutoff_week > 0 else ()
-    extra = extra_features.sources(schema, cutoff_week)
-    return tuple(source.feature for source in (*background.SOURCES, *later, *extra))
+    first_day = [source.feature for source in background.SOURCES]
+    attendance = [source.feature for source in attendance_features.SOURCES if cutoff_week > 0]
+    results = [source.feature for source in study_results.SOURCES if cutoff_week > 0]
+    extra = [source.feature for source in extra_features.sources(schema, cutoff_week)]
+    return (*first_day, *attendance, *results, *extra)
 
 
 def named(schema: Schema, cutoff_week: int, names: Sequence[str]) -> tuple[Feature, ...]:
@@ -94,6 +96,4 @@ def _asked(sources: Sequence[Source[T]], wanted: set[str]) -> bool:
 
 
 def _group(sources: Sequence[Source[T]], given: T, wanted: set[str]) -> dict[str, Numbers]:
-    return {
-        source.feature.name: source.compute(given) for source in sources if source.feature.name in wanted
-    }
+    return {source.feature.name: source.compute(given) for source in sources if source.feature.name in wanted}

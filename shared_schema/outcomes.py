@@ -116,7 +116,7 @@ def _zero_or_one(values: Numbers) -> Numbers:
 
 def _left_by(facts: Facts, week: int) -> Mask:
     stay = first_stays(facts)
-    return np.asarray((week > 0) & (stay.end < stay.start + 7.0 * week))
+    return np.asarray((stay.end < stay.start + 7.0 * week) & (week > 0), dtype=np.bool_)
 
 
 def _graduated(facts: Facts, stay: Stays) -> Mask:

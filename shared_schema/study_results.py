@@ -58,7 +58,9 @@ def _share(frame: pd.DataFrame) -> Numbers:
     return np.clip(np.where(highest > 0, score / np.where(highest > 0, highest, 1.0), np.nan), 0.0, 1.0)
 
 
-def _source(name: str, nl: str, en: str, value: Callable[[Results], Numbers], high: float, fill: float) -> Source[Results]:
+def _source(
+    name: str, nl: str, en: str, value: Callable[[Results], Numbers], high: float, fill: float
+) -> Source[Results]:
     columns = ("result.week", "result.date", "result.score", "result.score_max")
     return Source(Feature(name, nl, en, 0.0, high, RESULTS, False, columns, fill), value)
 

@@ -1,6 +1,7 @@
 """A finding and a language arrive; the figures with a row per school, account or feature leave."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +10,7 @@ from itertools import groupby
 from experiments.reading.figure import Figure, Table, interval
 from experiments.reading.finding import Account, Comparison, Estimate, Finding, Weight
 from experiments.reading.frame import legend
-from experiments.reading.svg import WIDTH, Canvas, shorten
+from experiments.reading.svg import CHARACTER, WIDTH, Canvas, shorten
 from experiments.reading.text import Text
 
 MANY = 12  # above this many rows the name stands beside the row instead of above it
@@ -32,12 +33,12 @@ class Rows:
     @property
     def pitch(self) -> float:
         """Distance from row to row."""
-        return 25.0 if self.beside else 44.0
+        return 25.0 if self.beside else 38.0
 
     @property
     def left(self) -> float:
         """Where a row's marks begin."""
-        return 150.0 if self.beside else 8.0
+        return 172.0 if self.beside else 8.0
 
     @property
     def bottom(self) -> float:
@@ -46,14 +47,17 @@ class Rows:
 
     def y(self, row: int) -> float:
         """Return the middle of a row's marks."""
-        return self.top + self.pitch * row + (12.0 if self.beside else 30.0)
+        return self.top + self.pitch * row + (12.0 if self.beside else 28.0)
 
-    def name(self, canvas: Canvas, row: int, name: str) -> None:
-        """Write the name of a row."""
+    def name(self, canvas: Canvas, row: int, name: str, more: str = "") -> None:
+        """Write the name of a row; only the name is shortened, never what comes after it."""
+        tail = f" · {more}" if more else ""
+        room = (self.left - 16 if self.beside else RIGHT_EDGE - 60) - len(tail) * CHARACTER
+        label = shorten(name, room) + tail
         if self.beside:
-            canvas.text((self.left - 12, self.y(row) + 4.5), shorten(name, self.left - 16), "row", "end")
+            canvas.text((self.left - 12, self.y(row) + 4.5), label, "row", "end")
         else:
-            canvas.text((self.left, self.y(row) - 15), shorten(name, RIGHT_EDGE - 70), "row")
+            canvas.text((self.left, self.y(row) - 15), label, "row")
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,14 @@ def comparison(finding: Finding, text: Text) -> Figure | None:
     span = Span(*_auc_range(data), rows.left + 6)
     canvas = Canvas(rows.bottom + 52)
     _auc_axis(canvas, text, rows, span)
-    _dots(canvas, rows, span, 0, text("comparison.all"), [("diamond", data.pooled_auc), ("joint", data.federated_auc)])
+    _dots(
+        canvas,
+        rows,
+        span,
+        0,
+        text("comparison.all"),
+        [("diamond", data.pooled_auc), ("joint", data.federated_auc)],
+    )
     for row, school in enumerate(data.schools, start=1):
         _dots(canvas, rows, span, row, school.name, [("own", school.local_auc), ("joint", school.federated_auc)])
     legend(
@@ -100,6 +111,7 @@ def comparison(finding: Finding, text: Text) -> Figure | None:
         canvas.document("comparison", title, about),
         _comparison_table(data, text),
         text("rehearsal.only"),
+        wide=True,
     )
 
 
@@ -145,7 +157,15 @@ def _comparison_table(data: Comparison, text: Text) -> Table:
     def write(auc: float | None) -> str:
         return text("none") if auc is None else text.numbers.decimal(auc, 3)
 
-    rows = [(text("comparison.all"), text("none"), text("none"), write(data.federated_auc), write(data.pooled_auc))]
+    rows = [
+        (
+            text("comparison.all"),
+            text("none"),
+            text("none"),
+            write(data.federated_auc),
+            write(data.pooled_auc),
+        )
+    ]
     for school in data.schools:
         students = text("none") if school.students is None else text.numbers.whole(school.students)
         rows.append((school.name, students, write(school.local_auc), write(school.federated_auc), text("none")))
@@ -161,6 +181,7 @@ class Purse:
     label: str
     spent: Fraction
     cap: Fraction
+    shared: bool  # the school has other bars in this chart
 
     @property
     def share(self) -> float:
@@ -174,11 +195,15 @@ def purses(finding: Finding, text: Text) -> list[Purse]:
     def alike(account: Account) -> tuple[str, str, Fraction, Fraction]:
         return account.school, account.population, Fraction(account.rho_spent), Fraction(account.rho_cap)
 
-    found = []
     ordered = sorted(finding.privacy.accounts, key=lambda account: (*alike(account), str(account.cohort)))
-    for (school, _, spent, cap), members in groupby(ordered, alike):
-        cohorts = [text.known("cohort", str(account.cohort)) for account in members]
-        found.append(Purse(finding.school_name(school), text.numbers.joined(cohorts), spent, cap))
+    groups = [(key, list(members)) for key, members in groupby(ordered, alike)]
+    bars = Counter(school for (school, *_), _ in groups)
+    mixed = len({account.population for account in ordered}) > 1
+    found = []
+    for (school, population, spent, cap), members in groups:
+        cohorts = text.numbers.joined([text.known("cohort", str(account.cohort)) for account in members])
+        label = f"{text.known('population', population)} {cohorts}" if mixed else cohorts
+        found.append(Purse(finding.school_name(school), label, spent, cap, bars[school] > 1))
     return found
 
 
@@ -210,7 +235,7 @@ def budget(finding: Finding, text: Text) -> Figure | None:
 
 
 def _purse(canvas: Canvas, text: Text, rows: Rows, span: Span, row: int, purse: Purse) -> None:
-    rows.name(canvas, row, f"{purse.school} · {purse.label}" if not rows.beside else purse.school)
+    rows.name(canvas, row, purse.school, purse.label if purse.shared or not rows.beside else "")
     y, left = rows.y(row), span.left
     canvas.rect((left, y - 7), span.x(float(purse.cap)) - left, 14, "track", 3)
     canvas.rect((left, y - 7), span.x(float(purse.spent)) - left, 14, "bar one", 3)
@@ -251,6 +276,7 @@ def weights(finding: Finding, text: Text) -> Figure | None:
         text("figure.weights.caption", shown=len(chosen), total=len(finding.model.weights)),
         canvas.document("weights", title, text("about.weights", points="; ".join(points))),
         _weights_table(finding, text),
+        wide=True,
     )
 
 
@@ -300,7 +326,11 @@ def _odds_text(text: Text, weight: Weight) -> str:
 
 def _weights_table(finding: Finding, text: Text) -> Table:
     rows = tuple(
-        (weight.label.pick(text.language), _odds_text(text, weight), text.numbers.decimal(_middle(weight.weight), 3))
+        (
+            weight.label.pick(text.language),
+            _odds_text(text, weight),
+            text.numbers.decimal(_middle(weight.weight), 3),
+        )
         for weight in sorted(finding.model.weights, key=_strength, reverse=True)
     )
     return Table((text("head.feature"), text("axis.odds.short"), text("head.weight")), rows)

@@ -61,7 +61,9 @@ def recall(finding: Finding, text: Text) -> Figure | None:
     frame.canvas.line(frame.at(0, 0), frame.at(end, end), "reference")
     frame.curve(places, estimates, "three")
     _curve_legend(frame, text, "three", random=True)
-    rows = tuple((text.numbers.share(k), interval(text, e, text.numbers.share), text.numbers.share(k)) for k, e in pairs)
+    rows = tuple(
+        (text.numbers.share(k), interval(text, e, text.numbers.share), text.numbers.share(k)) for k, e in pairs
+    )
     return Figure(
         "recall",
         text("figure.recall.title"),
@@ -132,7 +134,7 @@ def calibration(finding: Finding, text: Text) -> Figure | None:
     if not pairs:
         return None
     upper, distance = ceiling(min(1.0, max(max(x, e.high) for x, e in pairs)))
-    frame = Frame.empty(upper, upper, 320.0)
+    frame = Frame.empty(upper, upper)
     frame.grid(distance, text.numbers.share, text("axis.observed"))
     frame.across(ticks(upper, distance), text.numbers.share, text("axis.predicted"))
     frame.canvas.line(frame.at(0, 0), frame.at(upper, upper), "reference")
@@ -152,7 +154,13 @@ def calibration(finding: Finding, text: Text) -> Figure | None:
         for x, e in pairs
     ]
     about = text("about.calibration", points="; ".join(points))
-    return Figure("calibration", title, caption, frame.canvas.document("calibration", title, about), _bins(finding, text))
+    return Figure(
+        "calibration",
+        title,
+        caption,
+        frame.canvas.document("calibration", title, about),
+        _bins(finding, text),
+    )
 
 
 def _bins(finding: Finding, text: Text) -> Table:

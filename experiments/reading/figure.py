@@ -27,6 +27,7 @@ class Figure:
     svg: Markup
     table: Table
     mark: str = ""  # a warning beside the title, such as "only in a rehearsal"
+    wide: bool = False  # where there is room, the table stands beside the drawing
 
 
 def interval(text: Text, estimate: Estimate | None, write: Callable[[float], str]) -> str:

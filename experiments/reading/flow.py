@@ -26,21 +26,18 @@ def flow(finding: Finding, text: Text) -> Figure:
     canvas.text((CENTRE, STAGES[2] + 7), "Σ", "glyph", "middle")
     canvas.line((CENTRE, STAGES[2] + 24), (CENTRE, STAGES[3] - 28), "link")
     _sheet(canvas, CENTRE, STAGES[3])
-    stages = [
-        (text(f"flow.{stage}.title"), text(f"flow.{stage}.about", schools=schools)) for stage in (1, 2, 3, 4)
-    ]
+    stages = [(text(f"flow.{stage}.title"), text(f"flow.{stage}.about", schools=schools)) for stage in (1, 2, 3, 4)]
     for y, (title, about) in zip(STAGES, stages, strict=True):
         canvas.text((TEXT_LEFT, y - 6), title, "stage")
         canvas.lines((TEXT_LEFT, y + 13), wrap(about, canvas.width - TEXT_LEFT - 8), "stage-about")
     steps = " ".join(f"{number}. {title}: {about}." for number, (title, about) in enumerate(stages, 1))
     title = text("figure.flow.title")
-    rows = tuple((str(number), *stage) for number, stage in enumerate(stages, 1))
     return Figure(
         "flow",
         title,
         text("figure.flow.caption"),
         canvas.document("flow", title, text("about.flow", steps=steps)),
-        Table((text("head.step"), text("figure.flow.title"), text("privacy.mechanism")), rows),
+        Table((text("head.step"), text("privacy.mechanism")), tuple(stages)),
     )
 
 

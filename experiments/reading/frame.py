@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from experiments.reading.finding import Estimate
 from experiments.reading.svg import CHARACTER, Canvas, Point
 
-TOP, BOTTOM, LEFT, RIGHT = 40.0, 54.0, 52.0, 16.0
-HEIGHT = 290.0
+TOP, BOTTOM, LEFT, RIGHT = 58.0, 54.0, 52.0, 16.0
+HEIGHT = 308.0
 
 
 def ceiling(value: float, steps: int = 5) -> tuple[float, float]:
@@ -57,7 +57,7 @@ class Frame:
             css = "axis" if value == 0 else "grid"
             self.canvas.line((LEFT, y), (self.canvas.width - RIGHT, y), css)
             self.canvas.text((LEFT - 8, y + 4.5), write(value), "tick", "end")
-        self.canvas.text((0, TOP - 16), title, "axis-title")
+        self.canvas.text((0, TOP - 17), title, "axis-title")
 
     def across(self, values: Sequence[float], write: Callable[[float], str], title: str) -> None:
         """Write the numbers under the horizontal axis, leaving out those that would touch."""

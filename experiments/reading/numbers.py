@@ -6,8 +6,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 MONTHS = {
-    "nl": "januari februari maart april mei juni juli augustus september oktober november december".split(),
-    "en": "January February March April May June July August September October November December".split(),
+    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
+    "en": "January February March April May June July August September October November December",
+}
+SHORT_MONTHS = {
+    "nl": "jan feb mrt apr mei jun jul aug sep okt nov dec",
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
 }
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL = 1e-3  # below this a decimal number is harder to read than a power of ten
@@ -63,10 +67,11 @@ class Numbers:
         when = self._utc(value)
         return f"{self.day(when)}, {when:%H:%M} UTC"
 
-    def day(self, value: int | datetime) -> str:
-        """Return a day: "22 november 2026"."""
+    def day(self, value: int | datetime, short: bool = False) -> str:
+        """Return a day in UTC: "22 november 2026", or "22 nov 2026" for a table."""
         when = self._utc(value)
-        return f"{when.day} {MONTHS[self.language][when.month - 1]} {when.year}"
+        month = (SHORT_MONTHS if short else MONTHS)[self.language].split()[when.month - 1]
+        return f"{when.day} {month} {when.year}"
 
     @staticmethod
     def _utc(value: int | datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""A finding's numbers arrive; sentences that a board member can read leave, never more certain than the numbers."""
+"""A finding's numbers arrive; sentences for a board member leave, never more certain than the numbers."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ def key_numbers(finding: Finding, text: Text) -> tuple[KeyNumber, ...]:
     if top is not None and top.precision is not None:
         found.append(_key_precision(finding, text, top.k, top.precision))
     if top is not None and top.recall is not None:
-        found.append(_key_recall(text, top.k, top.recall))
+        found.append(_key_recall(finding, text, top.k, top.recall))
     if auc is not None:
         found.append(_key_auc(text, auc))
     return (*found, _key_epsilon(finding, text))
@@ -81,14 +81,14 @@ def _key_precision(finding: Finding, text: Text, k: float, estimate: Estimate) -
     return KeyNumber(value, text("key.precision.label"), margin, context, picture)
 
 
-def _key_recall(text: Text, k: float, estimate: Estimate) -> KeyNumber:
-    write = text.numbers.percent
+def _key_recall(finding: Finding, text: Text, k: float, estimate: Estimate) -> KeyNumber:
+    write, label = text.numbers.percent, text(f"key.recall.{_manner(finding)}")
     return KeyNumber(
         write(estimate.value),
-        text("key.recall.label"),
+        label,
         text("key.interval", low=write(estimate.low), high=write(estimate.high)),
         text("key.recall.context", k=text.numbers.share(k)),
-        gauge(text, "key-recall", text("key.recall.label"), estimate, k, "three"),
+        gauge(text, "key-recall", label, estimate, k, "three"),
     )
 
 
@@ -159,7 +159,7 @@ def _read_recall(finding: Finding, text: Text) -> str:
         return ""
     found = _hundred(top.recall.value)
     return text(
-        "read.recall",
+        f"read.recall.{_manner(finding)}",
         k=text.numbers.share(top.k),
         found=f"{found}%",
         missed=f"{100 - found}%",

@@ -26,9 +26,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     entries = yaml.safe_load(CATALOGUE.read_text("utf-8"))
     for key, entry in entries.items():
         if set(entry) != set(LANGUAGES) or not all(isinstance(v, str) and v.strip() for v in entry.values()):
-            raise CatalogueError(
-                "every text stands in Dutch and in English", key, "write both languages in text.yaml"
-            )
+            raise CatalogueError("every text stands in Dutch and in English", key, "write both languages in text.yaml")
     return cast("dict[str, dict[str, str]]", entries)
 
 
@@ -51,7 +49,7 @@ class Text:
         if language not in LANGUAGES:
             raise CatalogueError("a page is Dutch or English", repr(language)[:20], "ask for 'nl' or 'en'")
         texts = {key: entry[language] for key, entry in catalogue().items()}
-        return cls(cast(Language, language), texts, Numbers(language))
+        return cls(language, texts, Numbers(language))
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text under `key` with its {places} filled in; values are inserted as plain text.

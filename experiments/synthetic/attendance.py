@@ -23,8 +23,8 @@ PERIOD_WEEKS = (10, 20, 30, 40)
 class Attendance:
     """Per student and column of LAST_WEEK: lesson hours scheduled, absent without and with permission.
 
-    All float64 [n, 13], steps of half an hour, NaN where nothing was registered. grades: [n, 4], 1.0 to 10.0 or
-    NaN, the average of each period of ten weeks. trend: [n], how fast unauthorised absence grows (not exported).
+    All float64 [n, 13], in half hours, NaN where nothing was registered. grades: [n, 4], 1.0 to 10.0 or NaN,
+    the average of each period of ten weeks. trend: [n], how fast unauthorised absence grows (in no export).
     """
 
     scheduled: Floats
@@ -53,7 +53,7 @@ def attend(rng: np.random.Generator, students: Columns, absence_factor: float) -
 def _unauthorised_share(rng: np.random.Generator, students: Columns, trend: Floats) -> Floats:
     """Expected share of lessons missed without permission, [n, 13]; few students miss much of it."""
     level = (
-        -4.0
+        -3.4
         - 0.75 * students["motivation"].astype(np.float64)
         + 0.45 * (students["niveau"].astype(int) <= 2)
         + 0.30 * (students["age_at_start"].astype(int) >= 18)
@@ -77,7 +77,9 @@ def _hours(rng: np.random.Generator, expected: Floats, shape: float) -> Floats:
 
 def _grades(rng: np.random.Generator, motivation: Floats, absent: Floats, scheduled: Floats) -> Floats:
     """Period averages to one decimal; absence in a period costs marks, and 4 % of them are not filled in."""
-    share = np.column_stack([absent[:, :10].sum(axis=1) / scheduled[:, :10].sum(axis=1), absent[:, 10:] / scheduled[:, 10:]])
+    share = np.column_stack(
+        [absent[:, :10].sum(axis=1) / scheduled[:, :10].sum(axis=1), absent[:, 10:] / scheduled[:, 10:]]
+    )
     ability = rng.normal(size=len(motivation))
     drawn = 6.6 + (0.35 * motivation + 0.45 * ability)[:, None] - 3.0 * np.minimum(share, 0.5)
     grades = np.clip(np.round(drawn + rng.normal(0.0, 0.5, size=drawn.shape), 1), 1.0, 10.0)

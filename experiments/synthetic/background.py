@@ -31,8 +31,9 @@ _NIVEAU_SHARE = np.array([0.06, 0.22, 0.25, 0.47])
 class Character:
     """What makes one school differ from the next; drawn once per school.
 
-    dropout_rate: share of starters that leaves in year 1 without a diploma; programme_share: [len(CATALOGUE)],
-    sums to 1; bbl_share, apcg_share: in [0, 1]; absence: factor on every absence, about 1; postcodes: [40].
+    dropout_rate: share of starters that leaves in year 1 without a diploma; programme_share:
+    [len(CATALOGUE)], sums to 1; bbl_share, apcg_share: in [0, 1]; absence: factor on every absence, about 1;
+    postcodes: [40].
     """
 
     dropout_rate: float
@@ -86,22 +87,7 @@ def _programme(rng: np.random.Generator, school: Character, n: int) -> Columns:
         "niveau": niveau,
         "sector": np.array([programme.sector for programme in CATALOGUE])[chosen],
         "leertraject": np.where(bbl, "BBL", "BOL"),
-        "team": _team_names()[chosen],
-        "college": np.array([_college(programme.sector) for programme in CATALOGUE])[chosen],
     }
-
-
-def _college(sector: str) -> str:
-    return {"zorg_welzijn": "Zorg & Welzijn", "dsv": "Sport & Veiligheid", "anders": "Creatief"}.get(
-        sector, sector.capitalize()
-    )
-
-
-def _team_names() -> NDArray[np.str_]:
-    """A team teaches the programmes of one sector at neighbouring levels."""
-    return np.array(
-        [f"{_college(p.sector)} {'entree-2' if p.niveau <= 2 else f'niveau {p.niveau}'}" for p in CATALOGUE]
-    )
 
 
 def _prior_education(rng: np.random.Generator, niveau: NDArray[np.generic]) -> NDArray[np.str_]:
@@ -148,7 +134,7 @@ def _home(rng: np.random.Generator, school: Character, n: int) -> Columns:
 
 
 def _application(rng: np.random.Generator, columns: Columns) -> Columns:
-    """Motivation is the trait behind everything and stands in no export; the rest is what CAMBO would show."""
+    """Motivation is the trait behind everything and stands in no export; the rest CAMBO would show."""
     n = len(columns["niveau"])
     motivation = rng.normal(size=n)
     in_time = rng.random(n) < 1.0 / (1.0 + np.exp(-(1.1 + 0.5 * motivation - 0.4 * (columns["niveau"] == 1))))

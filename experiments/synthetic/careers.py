@@ -1,4 +1,4 @@
-"""Students and how their first enrolment ended arrive; the rows of enrolment, programme period and diploma leave.
+"""Students and how their first enrolment ended arrive; rows of enrolment, programme period, diploma leave.
 
 Most students have one of each. A few switch programme within the enrolment, go on from niveau 1 to 2, or come
 back a year after they dropped out: what every reader of exports trips over.
@@ -11,22 +11,27 @@ from numpy.typing import NDArray
 
 from experiments.synthetic.background import Columns
 from experiments.synthetic.leaving import EXPORT_DATE, NOT_YET, Departures
-from experiments.synthetic.programmes import CATALOGUE
+from experiments.synthetic.programmes import CATALOGUE, college_of, team_of
 
+SHORTEST_GAP_DAYS = 100  # sooner back counts as a transfer in most definitions, not as dropout and return
 _NIVEAU = np.array([programme.niveau for programme in CATALOGUE])
 _YEARS = np.array([programme.years for programme in CATALOGUE])
+_TEAM = np.array([team_of(programme) for programme in CATALOGUE])
+_COLLEGE = np.array([college_of(programme) for programme in CATALOGUE])
 _FIRST_FACTS = ("cohort", "start_date", "age_at_start", "first_study", "applications", "applied_before_april")
 
 
 def careers(
     rng: np.random.Generator, programme_share: NDArray[np.float64], students: Columns, departures: Departures
 ) -> dict[str, Columns]:
-    """Return columns for `enrolments`, `programme_periods` and `diplomas`; `student` is a row of `students`."""
+    """Return columns of enrolments, programme_periods and diplomas; `student` is a row of `students`."""
     first = _first_enrolments(students, departures)
     again = _returns(rng, programme_share, students, departures)
     following = _second_periods(rng, students, departures)
+    enrolments = _stack(first, again)
+    programme = enrolments["programme"].astype(int)
     return {
-        "enrolments": _stack(first, again),
+        "enrolments": enrolments | {"team": _TEAM[programme], "college": _COLLEGE[programme]},
         "programme_periods": _stack(_periods(first), following, _periods(again)),
         "diplomas": _diplomas(students, departures),
     }
@@ -64,7 +69,7 @@ def _returns(
 ) -> Columns:
     """Second enrolments: one in eight dropouts of the first cohort starts anew in August 2023."""
     start = np.datetime64("2023-08-01")
-    left_in_time = departures.dropout & (departures.end_date < start - 30)
+    left_in_time = departures.dropout & (departures.end_date < start - SHORTEST_GAP_DAYS)
     who = np.flatnonzero(left_in_time & (rng.random(len(left_in_time)) < 0.12))
     programme = rng.choice(len(CATALOGUE), size=len(who), p=programme_share)
     end = start + rng.integers(40, 340, size=len(who)).astype("timedelta64[D]")
@@ -88,13 +93,11 @@ def _returns(
 
 
 def _periods(enrolments: Columns) -> Columns:
-    return {
-        name: enrolments[name] for name in ("student", "enrolment_id", "start_date", "programme", "leertraject")
-    }
+    return {name: enrolments[name] for name in ("student", "enrolment_id", "start_date", "programme", "leertraject")}
 
 
 def _second_periods(rng: np.random.Generator, students: Columns, departures: Departures) -> Columns:
-    """Later periods within the first enrolment: 4 % switch, and who graduated at niveau 1 may go on at niveau 2."""
+    """Later periods of the first enrolment: 4 % switch, and graduates of niveau 1 may go on at niveau 2."""
     start = students["start_date"].astype("datetime64[D]")
     day = start + rng.integers(75, 260, size=len(start)).astype("timedelta64[D]")
     still_there = np.isnat(departures.end_date) | (departures.end_date > day + 14)

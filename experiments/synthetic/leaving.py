@@ -1,7 +1,8 @@
 """Students and their absence arrive; who leaves when and why, and who graduates, leaves.
 
 The chance of leaving in year 1 holds what a straight line over features cannot express: thresholds that count
-at some levels only, and pairs that matter together. That is on purpose: stronger models must have something to find.
+at some levels only, and pairs that matter together. That is on purpose: stronger models must have something
+to find.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def linear_part(students: Columns, attendance: Attendance) -> Floats:
     unauthorised = through_week_10(attendance.unauthorised)
     prior = students["vooropleiding"]
     return (
-        0.85 * np.log1p(unauthorised / 4.0)
+        0.85 * np.log1p(unauthorised / 8.0)
         + 0.015 * through_week_10(attendance.authorised)
         + 0.40 * (students["niveau"].astype(int) <= 2)
         + 0.45 * np.isin(prior, ["VMBO_BB", "prak", "basis", "nan"])
@@ -51,13 +52,13 @@ def interactions(students: Columns, attendance: Attendance) -> Floats:
     prior, bbl = students["vooropleiding"], students["leertraject"] == "BBL"
     low_prior = np.isin(prior, ["VMBO_BB", "VMBO_KB", "prak", "basis", "nan"])
     return (
-        1.6 * ((unauthorised > 8) & (niveau >= 3))
-        - 1.2 * ((unauthorised > 8) & (niveau <= 2))  # there it is the rule rather than the alarm
+        1.6 * ((unauthorised > 16) & (niveau >= 3))
+        - 1.2 * ((unauthorised > 16) & (niveau <= 2))  # there it is the rule rather than the alarm
         + 1.8 * (bbl & (late > early))  # a BBL'er who stops coming has lost the employer
         - 0.9 * (bbl & (late <= early))
         + 1.8 * ((age >= 18) & low_prior & ~bbl)
         - 1.4 * ((age >= 18) & ~low_prior)
-        + 1.4 * ((authorised > 16) & (age >= 18) & (unauthorised <= 8))
+        + 1.4 * ((authorised > 16) & (age >= 18) & (unauthorised <= 16))
         - 0.8 * ((authorised > 16) & (age < 18))
         + 1.0 * ((students["applications"].astype(int) >= 3) & ~students["applied_before_april"].astype(bool))
         + 0.9 * ((students["sector"] == "techniek") & (students["geslacht"] == "V"))
@@ -67,7 +68,7 @@ def interactions(students: Columns, attendance: Attendance) -> Floats:
 
 def chance_of_leaving(students: Columns, attendance: Attendance, rate: float) -> Floats:
     """The probability, per student [n], of leaving within twelve months without a diploma; mean `rate`."""
-    score = 1.15 * linear_part(students, attendance) + .8 * interactions(students, attendance)
+    score = 1.35 * linear_part(students, attendance) + 0.85 * interactions(students, attendance)
     return logistic(score + intercept_for(score, rate))
 
 
@@ -97,7 +98,12 @@ def depart(rng: np.random.Generator, students: Columns, years: NDArray[np.int64]
     leaves_late = ~dropout & ~graduates_early & ~graduates_late & second_year & (later > 0.93)
     days = np.select(
         [dropout, graduates_early, graduates_late, leaves_late],
-        [_dropout_day(rng, n), rng.integers(300, 346, n), rng.integers(660, 725, n), rng.integers(380, 700, n)],
+        [
+            _dropout_day(rng, n),
+            rng.integers(300, 346, n),
+            rng.integers(660, 725, n),
+            rng.integers(380, 700, n),
+        ],
         default=-1,
     )
     moves_up = graduates_early & (niveau == 1) & (rng.random(n) < 0.4)

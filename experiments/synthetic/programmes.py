@@ -1,4 +1,4 @@
-"""Nothing arrives; the programmes (opleidingen), school names and codes that invented schools choose from leave.
+"""Nothing arrives; the programmes (opleidingen), names and codes that invented schools choose from leave.
 
 Crebo codes and names are DUO's public ones, so exports look right; the schools and their names are invented.
 """
@@ -103,6 +103,18 @@ _PLACES = (
     "Wilgenoord",
 )
 _FORMS = ("{} College", "ROC {}", "MBO {}", "Vakcollege {}")
+
+
+def college_of(programme: Programme) -> str:
+    """Return the college, a school's department for one sector, that offers the programme."""
+    names = {"zorg_welzijn": "Zorg & Welzijn", "dsv": "Sport & Veiligheid", "anders": "Creatief"}
+    return names.get(programme.sector, programme.sector.capitalize())
+
+
+def team_of(programme: Programme) -> str:
+    """Return the team that teaches the programme: one per college and level, entree and niveau 2 together."""
+    level = "entree-2" if programme.niveau <= 2 else f"niveau {programme.niveau}"
+    return f"{college_of(programme)} {level}"
 
 
 def school_name(index: int) -> str:

@@ -26,10 +26,10 @@ _GOLDEN = 0.6180339887498949  # steps of this spread any number of schools evenl
 class SyntheticSchool:
     """One invented school, with everything its student information system would know.
 
-    students: columns of length n (number, geslacht, birth_date, vooropleiding, postcode4 (0 = unknown), apcg, and
-    the first enrolment's facts); attendance: see `Attendance`; enrolments, programme_periods, diplomas: columns
-    of their own length, `student` being the row in `students` and `programme` the row in CATALOGUE;
-    dropout: bool [n], the truth about the first enrolment; chance: float64 [n], the probability it was drawn with.
+    students: columns of length n (number, geslacht, birth_date, vooropleiding, postcode4 (0 = unknown), apcg,
+    and the first enrolment's facts); attendance: see `Attendance`; enrolments, programme_periods, diplomas:
+    columns of their own length, `student` being the row in `students` and `programme` the row in CATALOGUE;
+    dropout: bool [n], the truth about the first enrolment; chance: float64 [n], what it was drawn with.
     """
 
     id: str
@@ -58,7 +58,8 @@ class SyntheticSchool:
 def generate(schools: int, students: int, seed: int) -> list[SyntheticSchool]:
     """Make `schools` schools of `students` students each, in cohorts 2022 and 2023.
 
-    Dropout in year 1 runs from about 8 to about 30 % over the schools. Raises ValueError for a number below 1.
+    Dropout in year 1 runs from about 8 to about 30 % over the schools. Raises ValueError for a number
+    below 1.
     """
     if schools < 1 or students < 1:
         raise ValueError(f"a sector needs at least one school of one student, got {schools} x {students}")

@@ -112,9 +112,7 @@ def _numeric_column(rng: np.random.Generator, kind: str, mixed: Floats, earlier:
         case "student_t":
             return _scaled(mixed * np.sqrt(3.0 / rng.chisquare(3, size=len(mixed))), -10.0, 10.0)
         case "copy":  # grades of two periods: the same story told twice
-            return np.clip(
-                earlier[int(rng.integers(len(earlier)))] + 0.05 * rng.normal(size=len(mixed)), -1, 1
-            )
+            return np.clip(earlier[int(rng.integers(len(earlier)))] + 0.05 * rng.normal(size=len(mixed)), -1, 1)
     raise ValueError(f"unknown kind of column {kind!r}: use one of {', '.join(NUMERIC_KINDS)}")
 
 

@@ -12,16 +12,16 @@ from shared_schema.tables.result import Result
 from shared_schema.tables.survey import Survey
 
 TABLES = (
-    Person,
-    Enrolment,
-    ProgrammePeriod,
-    Attendance,
-    Result,
-    Placement,
-    Diploma,
-    Application,
-    Survey,
-    Estimate,
+    Person.table,
+    Enrolment.table,
+    ProgrammePeriod.table,
+    Attendance.table,
+    Result.table,
+    Placement.table,
+    Diploma.table,
+    Application.table,
+    Survey.table,
+    Estimate.table,
 )
 
 __all__ = [

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from shared_schema.codes import APPLICATION_STATUS, LEERTRAJECT
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Application(
+    Declared,
     title=Text("Aanmelding", "Application"),
     nl="""Eén rij per stand van een aanmelding. De eenheid is aanmelder × aanmeldjaar; een aanmelder die nooit
     student wordt, staat alleen hier.""",
     key=("student", "school_year", "crebo", "status", "start_date"),
     order=("created", "start_date", "crebo", "status"),
     aliases=(("CAMBO", "aanmelding"), ("MORA", "Aanmelding")),
-)
-class Application:
+):
     """One row per status of an application. The unit is applicant × year; some never become a student."""
 
     student = student_column()
-    created = Column(
-        Type.DATE, Text("Dag van aanmelding.", "Day of application."), aliases=(("CAMBO", "createdat"),)
-    )
+    created = Column(Type.DATE, Text("Dag van aanmelding.", "Day of application."), aliases=(("CAMBO", "createdat"),))
     school_year = Column(
         Type.INTEGER,
         Text("Schooljaar waarvoor wordt aangemeld.", "School year applied for."),

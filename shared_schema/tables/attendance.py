@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 _PER_WEEK = bounds(0, 40, per="weeks")
 
 
-@table(
+class Attendance(
+    Declared,
     title=Text("Aanwezigheid per week", "Attendance per week"),
     nl="""Eén rij per student en lesweek, of per blok van lesweken als de bron alleen totalen levert: `week` is de
     laatste week van de rij en `weeks` hoeveel weken zij beslaat. Weken tellen vanaf de eerste lesweek van de
     student (1). Blokken mogen elkaar overlappen, zoals totalen tot en met week 3, 6 en 10.""",
     key=("student", "week", "weeks"),
     aliases=(("MORA", "Aanwezigheidsregistratie"), ("OEAPI", "attendance")),
-)
-class Attendance:
+):
     """One row per student and teaching week, or per block of weeks where the source has totals only.
 
     `week` is the last week that the row covers and `weeks` how many it covers; weeks count from the student's
@@ -32,9 +32,7 @@ class Attendance:
     )
     weeks = Column(
         Type.INTEGER,
-        Text(
-            "Hoeveel weken de rij beslaat; leeg betekent één.", "Weeks that the row covers; empty means one."
-        ),
+        Text("Hoeveel weken de rij beslaat; leeg betekent één.", "Weeks that the row covers; empty means one."),
         bounds=bounds(1, 52),
         unit="weken",
     )

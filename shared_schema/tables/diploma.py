@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from shared_schema.codes import NIVEAU
-from shared_schema.columns import Column, Text, Type, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, student_column
 
 
-@table(
+class Diploma(
+    Declared,
     title=Text("Diploma", "Diploma"),
     nl="""Eén rij per behaald mbo-diploma van deze school, ook diploma's uit eerdere inschrijvingen: het
     diplomaresultaat kijkt vijf jaar terug.""",
     key=("student", "crebo", "date"),
     order=("date", "crebo"),
     aliases=(("DUO", "DIP"), ("MORA", "Waardedocument")),
-)
-class Diploma:
+):
     """One row per vocational diploma obtained at this school, those of earlier enrolments included.
 
     The diplomaresultaat looks back five years.
@@ -26,9 +26,7 @@ class Diploma:
         Text("Inschrijving waarbinnen het diploma is behaald.", "Enrolment in which it was obtained."),
         aliases=(("DUO", "Inschrijvingvolgnummer"),),
     )
-    date = Column(
-        Type.DATE, Text("Dag van het diploma.", "Day of the diploma."), aliases=(("DUO", "DatumResultaat"),)
-    )
+    date = Column(Type.DATE, Text("Dag van het diploma.", "Day of the diploma."), aliases=(("DUO", "DatumResultaat"),))
     crebo = Column(
         Type.TEXT,
         Text("Opleidingscode van het diploma.", "Programme code of the diploma."),

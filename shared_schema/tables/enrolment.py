@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from shared_schema.codes import DROPOUT_DEFINITION, REDEN_UITSCHRIJVING
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Enrolment(
+    Declared,
     title=Text("Inschrijving", "Enrolment"),
     nl="""Eén rij per inschrijving van een student bij de school, van de eerste dag tot de uitschrijving. De
     eerste inschrijving bepaalt het cohort en de achtergrondkenmerken. Een overstap naar een andere opleiding is
@@ -14,8 +15,7 @@ from shared_schema.columns import Column, Text, Type, bounds, student_column, ta
     key=("student", "enrolment_id"),
     order=("start_date", "enrolment_id"),
     aliases=(("MORA", "Onderwijsverbintenis"), ("OEAPI", "ProgrammeOfferingAssociation"), ("DUO", "ISG")),
-)
-class Enrolment:
+):
     """One row per enrolment of a student at the school, from the first day until leaving.
 
     The first enrolment sets the cohort and the background features. A change of programme is a new enrolment or
@@ -25,9 +25,7 @@ class Enrolment:
     student = student_column()
     enrolment_id = Column(
         Type.TEXT,
-        Text(
-            "Volgnummer van de inschrijving bij deze student.", "Sequence number of the student's enrolment."
-        ),
+        Text("Volgnummer van de inschrijving bij deze student.", "Sequence number of the student's enrolment."),
         nullable=False,
         aliases=(("DUO", "Inschrijvingvolgnummer"), ("EduArte", "volgnummer")),
     )
@@ -110,8 +108,6 @@ class Enrolment:
     )
     dropout_flag_definition = Column(
         Type.CODE,
-        Text(
-            "Met welke definitie de bron uitval vastlegt.", "By which definition the source records dropout."
-        ),
+        Text("Met welke definitie de bron uitval vastlegt.", "By which definition the source records dropout."),
         codes=DROPOUT_DEFINITION,
     )

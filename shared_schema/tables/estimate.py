@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from shared_schema.codes import ESTIMATE_SUBJECT, JUDGEMENT
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Estimate(
+    Declared,
     title=Text("Inschatting van de docent", "Teacher's estimate"),
     nl="""Eén rij per moment waarop een docent of team over een student oordeelt: het onderwerp, het oordeel, en zo
     mogelijk de geschatte kans dat de student stopt.""",
     key=("student", "week", "period", "subject"),
     order=("week", "period", "subject"),
-)
-class Estimate:
+):
     """One row per moment at which a teacher or team judges a student, with the chance of leaving if given."""
 
     student = student_column()
-    week = Column(
-        Type.INTEGER, Text("Lesweek van het oordeel.", "Teaching week."), bounds=bounds(0, 52), unit="week"
-    )
-    period = Column(
-        Type.INTEGER, Text("Onderwijsperiode.", "Teaching period."), bounds=bounds(1, 16), unit="periode"
-    )
+    week = Column(Type.INTEGER, Text("Lesweek van het oordeel.", "Teaching week."), bounds=bounds(0, 52), unit="week")
+    period = Column(Type.INTEGER, Text("Onderwijsperiode.", "Teaching period."), bounds=bounds(1, 16), unit="periode")
     subject = Column(
         Type.CODE,
         Text("Waarover het oordeel gaat.", "What is judged."),

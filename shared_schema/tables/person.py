@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from shared_schema.codes import GESLACHT, VOOROPLEIDING
-from shared_schema.columns import Column, Text, Type, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, student_column
 
 
-@table(
+class Person(
+    Declared,
     title=Text("Student", "Person"),
     nl="""Eén rij per student: wat bij de eerste inschrijving bekend is en daarna niet meer verandert. Namen,
     adressen, BSN en onderwijsnummer staan hier nooit: de inname vervangt of verwijdert ze vóór opslag.""",
     key=("student",),
     aliases=(("OEAPI", "Person"), ("DUO", "PER"), ("MORA", "Onderwijsdeelnemer")),
-)
-class Person:
+):
     """One row per student: what is known at the first enrolment and does not change afterwards.
 
     Names, addresses, BSN and onderwijsnummer are never here: intake replaces or drops them before anything is

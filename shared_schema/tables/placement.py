@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Placement(
+    Declared,
     title=Text("Beroepspraktijkvorming (bpv)", "Work placement"),
     nl="""Eén rij per stage of leerbaan van een student bij een leerbedrijf, met de geplande en de werkelijke
     einddatum.""",
     key=("student", "enrolment_id", "placement_id"),
     order=("start_date", "enrolment_id", "placement_id"),
     aliases=(("MORA", "BPV-verbintenis"), ("DUO", "BPV")),
-)
-class Placement:
+):
     """One row per work placement of a student at a training company, with planned and real end date."""
 
     student = student_column()
@@ -29,12 +29,8 @@ class Placement:
         aliases=(("DUO", "Volgnummer"),),
     )
     start_date = Column(Type.DATE, Text("Begin.", "Start."), aliases=(("DUO", "DatumBegin"),))
-    planned_end_date = Column(
-        Type.DATE, Text("Gepland einde.", "Planned end."), aliases=(("DUO", "DatumEindGepland"),)
-    )
-    end_date = Column(
-        Type.DATE, Text("Werkelijk einde.", "Real end."), aliases=(("DUO", "DatumEindWerkelijk"),)
-    )
+    planned_end_date = Column(Type.DATE, Text("Gepland einde.", "Planned end."), aliases=(("DUO", "DatumEindGepland"),))
+    end_date = Column(Type.DATE, Text("Werkelijk einde.", "Real end."), aliases=(("DUO", "DatumEindWerkelijk"),))
     hours = Column(
         Type.INTEGER,
         Text("Omvang van de stage.", "Size of the placement."),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from shared_schema.codes import LEERTRAJECT, NIVEAU, SECTOR
-from shared_schema.columns import Column, Text, Type, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, student_column
 
 
-@table(
+class ProgrammePeriod(
+    Declared,
     title=Text("Opleidingsperiode", "Programme period"),
     nl="""Eén rij per periode waarin een student binnen een inschrijving dezelfde opleiding, hetzelfde niveau en
     hetzelfde leertraject volgt. Zonder einddatum loopt de periode tot de volgende of tot de uitschrijving.""",
     key=("student", "enrolment_id", "start_date", "crebo"),
     order=("start_date", "enrolment_id", "crebo"),
     aliases=(("DUO", "ISP"), ("OEAPI", "Programme"), ("MORA", "Opleidingsperiode")),
-)
-class ProgrammePeriod:
+):
     """One row per period in which a student follows one programme, level and track within an enrolment.
 
     Without an end date the period runs until the next one or until the student leaves.
@@ -39,9 +39,7 @@ class ProgrammePeriod:
     )
     crebo = Column(
         Type.TEXT,
-        Text(
-            "Opleidingscode in het register (vijf cijfers).", "Programme code in the register (five digits)."
-        ),
+        Text("Opleidingscode in het register (vijf cijfers).", "Programme code in the register (five digits)."),
         pattern="[0-9]{5}",
         aliases=(("DUO", "Opleidingcode"), ("Osiris", "sopl_crebo")),
     )

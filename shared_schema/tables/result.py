@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from shared_schema.codes import RESULT_KIND
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Result(
+    Declared,
     title=Text("Resultaat", "Result"),
     nl="""Eén rij per beoordeling: een toets, een opdracht, een examen of het gemiddelde van een periode. De week
     telt vanaf de eerste lesweek; staat zij er niet, dan volgt zij uit de datum en de start van de student.""",
-    key=("student", "date", "week", "course", "kind"),
+    key=(),
     order=("week", "date", "course", "kind", "score", "score_max"),
     aliases=(("MORA", "Examendossier"), ("OEAPI", "Result"), ("DUO", "GEO")),
-)
-class Result:
+):
     """One row per assessment: a test, an assignment, an examination or the average of a period.
 
     The week counts from the first teaching week; where it is absent it follows from the date and the student's
@@ -22,9 +22,7 @@ class Result:
     """
 
     student = student_column()
-    date = Column(
-        Type.DATE, Text("Dag van het resultaat.", "Day of the result."), aliases=(("DUO", "DatumResultaat"),)
-    )
+    date = Column(Type.DATE, Text("Dag van het resultaat.", "Day of the result."), aliases=(("DUO", "DatumResultaat"),))
     week = Column(
         Type.INTEGER,
         Text("Lesweek van het resultaat.", "Teaching week of the result."),

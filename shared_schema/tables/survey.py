@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from shared_schema.codes import SURVEY
-from shared_schema.columns import Column, Text, Type, bounds, student_column, table
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
-@table(
+class Survey(
+    Declared,
     title=Text("Enquête", "Survey"),
     nl="""Eén rij per respondent en vraag, op een schaal van 1 tot 5. Open antwoorden komen er niet in: vrije tekst
     is nooit een kenmerk.""",
     key=("student", "survey", "date", "question"),
     order=("date", "survey", "question"),
-)
-class Survey:
+):
     """One row per respondent and question, on a scale of 1 to 5. Free text is never a feature and never here."""
 
     student = student_column()
     survey = Column(Type.CODE, Text("Welke enquête.", "Which survey."), nullable=False, codes=SURVEY)
     date = Column(Type.DATE, Text("Dag van afname.", "Day it was taken."))
-    week = Column(
-        Type.INTEGER, Text("Lesweek van afname.", "Teaching week."), bounds=bounds(0, 52), unit="week"
-    )
+    week = Column(Type.INTEGER, Text("Lesweek van afname.", "Teaching week."), bounds=bounds(0, 52), unit="week")
     question = Column(Type.TEXT, Text("Code van de vraag.", "Code of the question."), nullable=False)
     answer = Column(
         Type.DECIMAL,

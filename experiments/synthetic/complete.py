@@ -1,0 +1,155 @@
+"""A synthetic school arrives; its tables in the form of the shared schema leave, without a file in between.
+
+For studies of scale, and as the yardstick of the export writers: what an export that lost nothing would give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.synthetic.attendance import LAST_WEEK, PERIOD_WEEKS, WEEKS
+from experiments.synthetic.background import Columns
+from experiments.synthetic.programmes import CATALOGUE
+from experiments.synthetic.sector import SyntheticSchool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tables(school: SyntheticSchool) -> dict[str, pd.DataFrame]:
+    """Return person, enrolment, programme_period, attendance, result and diploma, in the schema's dtypes.
+
+    `student` is a made-up pseudonym of 32 hex digits; `team` and `college` are those of the programme.
+    """
+    student = pseudonyms(school)
+    return {
+        "person": _frame(_person(school, student)),
+        "enrolment": _frame(_enrolment(school, student)),
+        "programme_period": _frame(_programme_period(school, student)),
+        "attendance": _frame(_attendance(school, student)),
+        "result": _frame(_result(school, student)),
+        "diploma": _frame(_diploma(school, student)),
+    }
+
+
+def pseudonyms(school: SyntheticSchool) -> NDArray[np.object_]:
+    """Return one pseudonym per row of `school.students`; made up, so hashed without a key."""
+    texts = (f"{school.id}/{number}".encode() for number in school.students["number"])
+    return np.array([hashlib.sha256(text).hexdigest()[:32] for text in texts], dtype=object)
+
+
+def of_programmes(field: str) -> NDArray[np.generic]:
+    """Return one field of every programme in CATALOGUE, to be indexed by `programme` columns."""
+    return np.array([getattr(programme, field) for programme in CATALOGUE])
+
+
+def _person(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    people = school.students
+    postcode = people["postcode4"].astype(str).astype(object)
+    return {
+        "student": student,
+        "geslacht": people["geslacht"],
+        "vooropleiding": people["vooropleiding"],
+        "postcode4": np.where(people["postcode4"] == 0, None, postcode),
+        "apcg": people["apcg"],
+    }
+
+
+def _enrolment(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    rows = school.enrolments
+    reason = rows["reason"].astype(object)
+    kept = (
+        "cohort",
+        "start_date",
+        "planned_end_date",
+        "end_date",
+        "age_at_start",
+        "first_study",
+        "applications",
+    )
+    return {
+        "student": student[rows["student"]],
+        "enrolment_id": rows["enrolment_id"].astype(str),
+        **{name: rows[name] for name in kept},
+        "reden_uitschrijving": np.where(reason == "", None, reason),
+        "applied_before_april": rows["applied_before_april"],
+        "team": rows["team"],
+        "college": rows["college"],
+    }
+
+
+def _programme_period(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    rows = school.programme_periods
+    programme = rows["programme"]
+    return {
+        "student": student[rows["student"]],
+        "enrolment_id": rows["enrolment_id"].astype(str),
+        "start_date": rows["start_date"],
+        "crebo": of_programmes("crebo")[programme],
+        "niveau": of_programmes("niveau")[programme],
+        "leertraject": rows["leertraject"],
+        "sector": of_programmes("sector")[programme],
+        "funded": np.ones(len(programme), dtype=bool),
+    }
+
+
+def _attendance(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    hours = school.attendance
+    row, column = np.nonzero(~np.isnan(hours.scheduled))
+    without, with_leave = hours.unauthorised[row, column], hours.authorised[row, column]
+    return {
+        "student": student[row],
+        "week": np.array(LAST_WEEK)[column],
+        "weeks": np.array(WEEKS)[column],
+        "hours_scheduled": hours.scheduled[row, column],
+        "hours_absent": without + with_leave,
+        "hours_absent_unauthorised": without,
+        "hours_absent_authorised": with_leave,
+    }
+
+
+def _result(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    row, period = np.nonzero(~np.isnan(school.attendance.grades))
+    return {
+        "student": student[row],
+        "week": np.array(PERIOD_WEEKS)[period],
+        "course": np.array(["gemiddelde"] * len(row)),
+        "kind": np.array(["periode"] * len(row)),
+        "score": school.attendance.grades[row, period],
+        "score_max": np.full(len(row), 10.0),
+    }
+
+
+def _diploma(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    rows = school.diplomas
+    return {
+        "student": student[rows["student"]],
+        "enrolment_id": rows["enrolment_id"].astype(str),
+        "date": rows["date"],
+        "crebo": of_programmes("crebo")[rows["programme"]],
+        "niveau": rows["niveau"],
+        "funded": np.ones(len(rows["student"]), dtype=bool),
+    }
+
+
+def _frame(columns: Columns) -> pd.DataFrame:
+    """Give each column the pandas dtype that a conforming table has."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.array(values, dtype=_dtype(values)) for name, values in columns.items()})
+
+
+def _dtype(values: NDArray[np.generic]) -> str:
+    kinds = {
+        "U": "string",
+        "O": "string",
+        "i": "Int64",
+        "f": "float64",
+        "b": "boolean",
+        "M": "datetime64[us]",
+    }
+    return kinds[values.dtype.kind]

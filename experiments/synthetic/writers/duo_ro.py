@@ -1,0 +1,99 @@
+"""A synthetic school arrives; a DUO register overview (RO) leaves, with the school's own absence and programme lists.
+
+Warts of the original: no header, the kind of record in the first field, students under BSN or onderwijsnummer,
+dates as ccyymmdd, a closing record with counts. DUO knows no absence, prior education or application, so the
+school adds its absence register; no marks, so they are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from experiments.synthetic.attendance import LAST_WEEK, WEEKS
+from experiments.synthetic.background import Columns
+from experiments.synthetic.identifiers import Identifiers, identifiers
+from experiments.synthetic.leaving import EXPORT_DATE
+from experiments.synthetic.sector import SyntheticSchool
+from experiments.synthetic.writers.export_file import Dialect, texts, write_csv, write_lines
+from experiments.synthetic.writers.per_enrolment import of_programmes, programme_list
+
+DIALECT = Dialect("|", "utf-8", ",", "yyyymmdd")
+COUNTED = ("PER", "ISG", "ISP", "ISE", "BPV", "DIP", "AMO", "GEO", "KZD")
+Record = tuple[int, int, list[str]]  # student's row, order within the student, fields
+
+
+def write(school: SyntheticSchool, folder: Path) -> None:
+    """Write `RO_<brin>.txt`, `verzuim_per_week.csv` and `opleidingen.csv` into an existing folder."""
+    write_lines(folder / f"RO_{school.brin}.txt", _lines(school), DIALECT)
+    write_csv(folder / "verzuim_per_week.csv", _absence(school), DIALECT)
+    programmes = programme_list(("Opleidingcode", "Opleidingsnaam", "Sector"))
+    write_csv(folder / "opleidingen.csv", programmes, DIALECT)
+
+
+def _lines(school: SyntheticSchool) -> Iterator[list[str]]:
+    """Everything about one student stands together, between the opening VLP and the closing SLR."""
+    marks = identifiers(school)
+    records = [*_persons(school), *_enrolments(school), *_programmes(school), *_diplomas(school)]
+    records.sort(key=lambda record: record[:2])
+    yield ["VLP", school.brin, "20220801", "20240930", _day(np.array([EXPORT_DATE]))[0]]
+    for who, _, (kind, *fields) in records:
+        yield [kind, marks.bsn[who], marks.onderwijsnummer[who], *fields]
+    kinds = [record[2][0] for record in records]
+    yield ["SLR", *(str(kinds.count(kind)) for kind in COUNTED)]
+
+
+def _day(values: np.ndarray) -> list[str]:
+    return texts(values, DIALECT)
+
+
+def _persons(school: SyntheticSchool) -> Iterator[Record]:
+    born = _day(school.students["birth_date"])
+    for who, (day, gender) in enumerate(zip(born, school.students["geslacht"].tolist(), strict=True)):
+        yield who, 0, ["PER", day, gender]
+
+
+def _enrolments(school: SyntheticSchool) -> Iterator[Record]:
+    rows = school.enrolments
+    columns = (_day(rows["start_date"]), _day(rows["planned_end_date"]), _day(rows["end_date"]), rows["reason"])
+    for who, number, *fields in zip(rows["student"], rows["enrolment_id"], *columns, strict=True):
+        yield int(who), 10 * int(number), ["ISG", str(number), *map(str, fields)]
+
+
+def _programmes(school: SyntheticSchool) -> Iterator[Record]:
+    """An ISP record per programme period; provider, location and route stay empty but for the provider."""
+    rows = school.programme_periods
+    provider = f"{sum(map(ord, school.brin)) % 1000:03d}A001"
+    crebo, niveau = (of_programmes(field, rows["programme"]) for field in ("crebo", "niveau"))
+    columns = (rows["student"], rows["enrolment_id"], _day(rows["start_date"]), crebo, rows["leertraject"], niveau)
+    for who, number, day, code, track, level in zip(*columns, strict=True):
+        fields = [str(number), day, str(code), str(track), f"MBO-{level}", "J", "", provider, "", "", ""]
+        yield int(who), 10 * int(number) + 1, ["ISP", *fields]
+
+
+def _diplomas(school: SyntheticSchool) -> Iterator[Record]:
+    rows = school.diplomas
+    crebo = of_programmes("crebo", rows["programme"])
+    for who, number, code, day in zip(rows["student"], rows["enrolment_id"], crebo, _day(rows["date"]), strict=True):
+        yield int(who), 90, ["DIP", "1", str(code), day, "", "J", str(number), ""]
+
+
+def _absence(school: SyntheticSchool) -> Columns:
+    """The register that the school reports to leerplicht from, so it carries the BSN too: a row per stretch of weeks."""
+    hours, marks = school.attendance, identifiers(school)
+    who, column = np.nonzero(~np.isnan(hours.scheduled))
+    return {
+        "leerlingnummer": school.students["number"][who],
+        **_numbers(marks, who),
+        "lesweek": np.array(LAST_WEEK)[column],
+        "aantal_weken": np.array(WEEKS)[column],
+        "rooster_uren": hours.scheduled[who, column],
+        "ongeoorloofd_uren": hours.unauthorised[who, column],
+        "geoorloofd_uren": hours.authorised[who, column],
+    }
+
+
+def _numbers(marks: Identifiers, who: np.ndarray) -> Columns:
+    return {"bsn": marks.bsn[who], "onderwijsnummer": marks.onderwijsnummer[who], "naam": marks.last_name[who]}

@@ -1,0 +1,58 @@
+"""A synthetic school arrives; what the writers share leaves: facts per enrolment and absence per stretch of weeks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.synthetic.attendance import LAST_WEEK, WEEKS
+from experiments.synthetic.background import Columns
+from experiments.synthetic.calibration import Floats
+from experiments.synthetic.leaving import NOT_YET
+from experiments.synthetic.programmes import CATALOGUE
+from experiments.synthetic.sector import SyntheticSchool
+
+
+def of_programmes(field: str, programme: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return one field of each programme [m], `programme` being rows of CATALOGUE."""
+    return np.array([getattr(entry, field) for entry in CATALOGUE])[programme.astype(np.int64)]
+
+
+def recoded(values: NDArray[np.generic], codes: dict[str, str]) -> NDArray[np.str_]:
+    """Return each text as the source system writes it; a text that is not in `codes` stays as it is."""
+    return np.array([codes.get(str(value), str(value)) for value in values.tolist()])
+
+
+def dropped_out(school: SyntheticSchool) -> NDArray[np.bool_]:
+    """Say per enrolment whether it ended within twelve months without a diploma."""
+    rows = school.enrolments
+    lasted = (rows["end_date"] - rows["start_date"]).astype("timedelta64[D]")
+    return ~np.isnat(lasted) & (lasted < np.timedelta64(365, "D")) & (rows["reason"] != "01")
+
+
+def diploma_date(school: SyntheticSchool) -> NDArray[np.datetime64]:
+    """Return per enrolment the day of its diploma, or NaT."""
+    found = np.full(len(school.enrolments["student"]), NOT_YET)
+    first = np.searchsorted(school.enrolments["student"], school.diplomas["student"])
+    found[first] = school.diplomas["date"]
+    return found
+
+
+def on_first(school: SyntheticSchool, per_student: Floats) -> Floats:
+    """Give the value of each student [n] to the first enrolment only; later enrolments have NaN."""
+    rows = school.enrolments
+    return np.where(rows["enrolment_id"] == 1, per_student[rows["student"].astype(np.int64)], np.nan)
+
+
+def hours_between(table: Floats, first: int, last: int) -> Floats:
+    """Sum hours [n, 13] over weeks `first` to `last`; NaN where nothing at all was registered in them."""
+    ends = np.array(LAST_WEEK)
+    part = table[:, (ends - np.array(WEEKS) >= first - 1) & (ends <= last)]
+    return np.where(np.isnan(part).all(axis=1), np.nan, np.nansum(part, axis=1))
+
+
+def programme_list(columns: tuple[str, str, str]) -> Columns:
+    """The school's own list of programmes, under the given names for crebo, name and sector."""
+    fields = ("crebo", "name", "sector")
+    everything = np.arange(len(CATALOGUE))
+    return {column: of_programmes(field, everything) for column, field in zip(columns, fields, strict=True)}
