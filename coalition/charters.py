@@ -28,16 +28,17 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    card: Literal[1]
     id: str
     name: str
     node_key: PublicKey
     fg_key: PublicKey
-    public_size: dict[Annotated[int, Field(ge=1990, le=2100)], Annotated[int, Field(ge=0)]]
+    enrolments: dict[Annotated[int, Field(ge=1990, le=2100)], Annotated[int, Field(ge=0)]]
 
     def school(self) -> School:
         """The same as a member of a charter."""
         return School(
-            self.id, self.name, bytes.fromhex(self.node_key), bytes.fromhex(self.fg_key), self.public_size
+            self.id, self.name, bytes.fromhex(self.node_key), bytes.fromhex(self.fg_key), self.enrolments
         )
 
 

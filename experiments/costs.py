@@ -42,7 +42,7 @@ def describe(plan: Plan, experiment: Experiment, charter: Charter) -> dict[str, 
 
 def epsilon_of_person(rho: Fraction, delta: Fraction, charter: Charter) -> float:
     """ε of one person enrolled at m schools of one run: (m·√ρ)² = m²ρ in one shared sum (DESIGN §4)."""
-    return accounting.epsilon_from_rho(charter.schools_per_person**2 * rho, delta)
+    return accounting.epsilon_from_rho(accounting.shared_sum(rho, charter.schools_per_person), delta)
 
 
 def _sum(planned: PlannedQuery, charter: Charter) -> dict[str, Any]:

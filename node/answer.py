@@ -267,19 +267,23 @@ def _private_sum(
     state: protocol.State,
 ) -> np.ndarray:
     """Clip, lattice, sum, noise and mask. Nothing that rows do can be seen from outside, an error included."""
-    students = node.students(session.experiment)
     honest = len(roster) - node.charter.collusion_threshold
-    noised = [noised_sum(_vectors(node, planned, students, state), planned.release, honest) for planned in step.queries]
+    noised = [noised_sum(_vectors(node, session, planned, state), planned.release, honest) for planned in step.queries]
     return masked_answer(noised, own, session.key, roster, context)
 
 
 def _vectors(
-    node: Node, planned: planning.PlannedQuery, students: Students, state: protocol.State
+    node: Node, session: Session, planned: planning.PlannedQuery, state: protocol.State
 ) -> Iterator[np.ndarray]:
-    """One vector for each student, in blocks. An arithmetic failure gives no vectors and a line in the local log."""
+    """One vector for each student, in blocks.
+
+    Selection and queries are total functions, so nothing should fail here. Should it, whatever the reason, the
+    vectors end and a line stands in the local log: a refusal would tell the outside something about rows.
+    """
     try:
+        students = node.students(session.experiment)
         yield from planned.query.blocks(students, planning.state_for(planned.query, state))
-    except (ArithmeticError, ValueError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:
         node.incident(f"query {planned.query.name} stopped: {type(error).__name__}")
 
 

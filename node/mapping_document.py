@@ -9,6 +9,7 @@ A mapping says how one school's exports become the tables of the shared schema:
     sources:      named files of the exports folder, and how to read them          -> Source
     identifier:   the direct identifier, replaced by a keyed HMAC named `student`  -> Identifier
     drop:         further columns that no table may read
+    tolerance:    the share of rows or cells that may be lost before a delivery is refused; 0.05 unless given
     tables:       table of the schema -> one TableRule, or a list whose rows are put under each other
 
 A column is a rule of `node/column_rules.py`. docs/mapping.md shows every key with an example that runs.
@@ -18,12 +19,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from node.column_rules import DateFormat, FromRule, Many, Part, Rule, parts_of
+from node.column_rules import DateFormat, FromRule, Many, Number, Part, Rule, parts_of
 from shared_schema import documents
 
 Separator: TypeAlias = Literal[",", ";", "|", "\t"]
@@ -233,6 +235,7 @@ class MappingDocument(Part):
     sources: dict[str, Source] = Field(min_length=1)
     identifier: Annotated[Identifier | None, BeforeValidator(_identifier)] = None
     drop: Many[str] = ()
+    tolerance: Annotated[Number, Field(ge=0, le=Decimal("0.5"))] = Decimal("0.05")
     tables: Annotated[dict[str, Many[TableRule]], BeforeValidator(_tables)] = Field(min_length=1)
 
     @model_validator(mode="after")

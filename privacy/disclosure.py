@@ -179,8 +179,11 @@ def redact(table: Table, rules: Rules) -> tuple[tuple[Outcome, ...], Redacted]:
     }
     first = hidden["threshold"] | hidden["group"]
     hidden["complementary"] = _complements(grid, first, rules.threshold) - first
-    outcomes = tuple(_outcome(rule, table.name, REDACTED if cells else PASS) for rule, cells in hidden.items())
-    return outcomes, _redacted(table, grid, first | hidden["complementary"], rules)
+    shows = _redacted(table, grid, first | hidden["complementary"], rules)
+    no_rate = any(rate is None for line in shows.rates for rate in line)
+    found = {**{rule: bool(cells) for rule, cells in hidden.items()}, "rounding": False, "rate": no_rate}
+    outcomes = tuple(_outcome(rule, table.name, REDACTED if hit else PASS) for rule, hit in found.items())
+    return outcomes, shows
 
 
 def shown(ratio: Ratio, rules: Rules) -> float | None:

@@ -20,7 +20,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from shared_schema.errors import DocumentError, Problem, did_you_mean
-from shared_schema.yaml_tree import MAX_BYTES, Document, Place, parse
+from shared_schema.yaml_tree import MAX_BYTES, Document, parse
 from shared_schema.yaml_tree import Path as KeyPath
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,12 +47,12 @@ def read(source: Path | str, model: type[M]) -> M:
     read, is larger than 256 KiB, or is not UTF-8.
     """
     name = source.name if isinstance(source, Path) else "document"
-    return _as_model(parse(text_of(source), name), model)
+    return as_model(parse(text_of(source), name), model)
 
 
 def read_data(data: Mapping[str, Any], model: type[M], source: str = "data") -> M:
     """Read plain data (from a parsed definition or a canonical message) by the same rules; places are all 1:1."""
-    return _as_model(Document(source, data, {}, {}), model)
+    return as_model(Document(source, data, {}, {}), model)
 
 
 def text_of(source: Path | str) -> str:
@@ -76,7 +76,8 @@ def _file_problem(source: Path, nl: str, en: str, found: str) -> DocumentError:
     return DocumentError(source.name, [problem])
 
 
-def _as_model(document: Document, model: type[M]) -> M:
+def as_model(document: Document, model: type[M]) -> M:
+    """Return a parsed document as `model`, or raise `DocumentError` with every problem found."""
     try:
         return model.model_validate_json(json.dumps(document.data, default=_number), strict=True)
     except pydantic.ValidationError as error:
@@ -128,7 +129,7 @@ def _known_path(data: Any, location: tuple[str | int, ...]) -> KeyPath:
 
 def _problem(document: Document, model: type[BaseModel], path: KeyPath, one: dict[str, Any]) -> Problem:
     kind, name = one["type"], str(one["loc"][-1]) if one["loc"] else ""
-    place = document.values.get(path, Place(1, 1))
+    place = document.place(path)
     if kind == "extra_forbidden":
         return _unknown_key(document, model, path)
     if kind == "missing":
@@ -158,7 +159,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> P
     remedy = (f"bedoelde u '{near}'?", f"did you mean '{near}'?")
     if not near:
         remedy = (f"toegestaan: {', '.join(known)}", f"allowed: {', '.join(known)}")
-    place = document.keys.get(path, Place(1, 1))
+    place = document.place_of_key(path)
     return document.problem(path, place, ("onbekende sleutel", "unknown key"), name, remedy)
 
 

@@ -5,8 +5,8 @@
     ├── UnknownColumn                a column that the table does not have
     ├── UnknownFeature               a feature that the schema does not offer
     ├── UnknownOutcome               an outcome definition that the schema does not know
-    ├── DocumentError                a YAML document that cannot be read as its model
-    └── ExtensionError               an extension that contradicts the schema
+    └── DocumentError                a YAML document that cannot be read as its model
+        └── ExtensionError           an extension that contradicts the schema
 
 Every message holds the rule, what was found in a *document or a name*, and the remedy; never a student's value.
 """
@@ -68,8 +68,8 @@ class DocumentError(SchemaError):
         super().__init__("\n".join(f"{source}:{problem}" for problem in self.problems))
 
 
-class ExtensionError(SchemaError):
-    """A schema extension contradicts the schema it extends."""
+class ExtensionError(DocumentError):
+    """A schema extension contradicts the schema it extends; `problems` lists every contradiction."""
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:

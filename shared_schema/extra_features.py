@@ -10,10 +10,7 @@ import pandas as pd
 from shared_schema.columns import CodeList, Column, FeatureUse, Table, Type
 from shared_schema.facts import Facts, Numbers, Positions, numbers, texts
 from shared_schema.feature import EXTENSION, Feature, Source, recorded
-from shared_schema.schema import Schema
-
-ONE_ROW_TABLES = ("person", "enrolment", "programme_period")
-"""Tables of which a student's first row counts; of the others the declared aggregate of all rows counts."""
+from shared_schema.schema import ONE_ROW_TABLES, Schema
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,8 @@ def _features(schema: Schema) -> str:
     )
     counts = ", ".join(f"week {week}: {len(available(schema, week))}" for week in CUTOFFS)
     prose = (
-        f"Aantal kenmerken per peilweek / number of features by cut-off week: {counts}. Groep `background` is bekend op de"
-        " eerste dag; de andere vanaf week 1 / group `background` is known on the first day, the others from week 1.\n"
+        f"Aantal kenmerken per peilweek / number of features by cut-off week: {counts}. Groep `background` is"
+        " bekend op de eerste dag; de andere vanaf week 1 / group `background` is known on the first day, the others from week 1.\n"
     )
     return prose + "\n" + _grid(head, (_feature_cells(feature) for feature in available(schema, max(CUTOFFS))))
 
@@ -120,7 +120,8 @@ def _feature_cells(feature: Feature) -> Iterator[str]:
 def _definition(given: Definition) -> str:
     flags = ", ".join(f"`{flag}`" for flag in sorted(given.flags))
     accepted = f"Aangenomen vlaggen / accepted flags (`enrolment.dropout_flag_definition`): {flags}."
-    return f"### `{given.name}`: {given.title.nl} / {given.title.en}\n\n{given.prose.nl}\n\n*{given.prose.en}*\n\n{accepted}"
+    title = f"### `{given.name}`: {given.title.nl} / {given.title.en}"
+    return f"{title}\n\n{given.prose.nl}\n\n*{given.prose.en}*\n\n{accepted}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts of broken rules arrive; a report that a person can act on leaves: rule, column, rows, remedy, never a value."""
+"""Counts of broken rules arrive; a report for a person leaves: rule, column, rows, remedy, never a value."""
 
 from __future__ import annotations
 

@@ -19,6 +19,9 @@ from shared_schema.tables import TABLES
 SCHEMA_VERSION = 1
 """Raised when a released table, column, code or bound changes its meaning."""
 
+ONE_ROW_TABLES = ("person", "enrolment", "programme_period")
+"""Tables of which a student's first row counts; of the others the declared aggregate. Only these hold outcomes."""
+
 
 @dataclass(frozen=True)
 class Schema:

@@ -48,6 +48,17 @@ class Document:
     values: dict[Path, Place]
     keys: dict[Path, Place]
 
+    def place(self, path: Path) -> Place:
+        """Return where the value at a path stands, or the nearest part around it."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.values:
+                return self.values[path[:length]]
+        return Place(1, 1)
+
+    def place_of_key(self, path: Path) -> Place:
+        """Return where the key at a path stands, or its value."""
+        return self.keys.get(path) or self.place(path)
+
     def problem(self, path: Path, place: Place, rule: tuple[str, str], found: str, remedy: tuple[str, str]) -> Problem:
         """Return a problem at a place of this document; rule and remedy are (Dutch, English)."""
         return Problem(place.line, place.column, dotted(path), *rule, found, *remedy)

@@ -72,7 +72,9 @@ class Kit:
     def request(self, school: str, body: protocol.Body, key: SigningKey | None = None) -> bytes:
         """A request of this run, signed by the coordinator (or by another key)."""
         run = self.assignment.run
-        return protocol.Request(self.charter.hash, self.experiment.hash, run, school, body).encode(key or self.coordinator)
+        return protocol.Request(self.charter.hash, self.experiment.hash, run, school, body).encode(
+            key or self.coordinator
+        )
 
     def say(self, school: str, body: protocol.Body) -> protocol.Reply:
         """Ask one school and read its reply."""

@@ -10,7 +10,7 @@ from itertools import groupby
 from experiments.reading.figure import Figure, Table, interval
 from experiments.reading.finding import Account, Comparison, Estimate, Finding, Weight
 from experiments.reading.frame import legend
-from experiments.reading.svg import CHARACTER, WIDTH, Canvas, shorten
+from experiments.reading.svg import BOLD, WIDTH, Canvas, shorten
 from experiments.reading.text import Text
 
 MANY = 12  # above this many rows the name stands beside the row instead of above it
@@ -33,7 +33,7 @@ class Rows:
     @property
     def pitch(self) -> float:
         """Distance from row to row."""
-        return 25.0 if self.beside else 38.0
+        return 25.0 if self.beside else 41.0
 
     @property
     def left(self) -> float:
@@ -47,12 +47,12 @@ class Rows:
 
     def y(self, row: int) -> float:
         """Return the middle of a row's marks."""
-        return self.top + self.pitch * row + (12.0 if self.beside else 28.0)
+        return self.top + self.pitch * row + (12.0 if self.beside else 29.0)
 
     def name(self, canvas: Canvas, row: int, name: str, more: str = "") -> None:
         """Write the name of a row; only the name is shortened, never what comes after it."""
         tail = f" · {more}" if more else ""
-        room = (self.left - 16 if self.beside else RIGHT_EDGE - 60) - len(tail) * CHARACTER
+        room = (self.left - 16 if self.beside else RIGHT_EDGE - 50) - len(tail) * BOLD
         label = shorten(name, room) + tail
         if self.beside:
             canvas.text((self.left - 12, self.y(row) + 4.5), label, "row", "end")

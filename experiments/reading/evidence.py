@@ -11,6 +11,8 @@ from experiments.reading.text import Text
 
 SHORT = 16  # hexadecimal characters of a hash that a table shows; the bundle's JSON holds all 64
 
+LONG = 30  # characters of an exact number above which it may run over several lines
+
 
 @dataclass(frozen=True)
 class Part:
@@ -51,7 +53,8 @@ def _heads(text: Text, *keys: str) -> tuple[str, ...]:
 
 
 def _exact(value: str) -> Markup:
-    return Markup('<code class="exact">{}</code>').format(value)
+    css = "exact" if len(value) <= LONG else "exact long"
+    return Markup('<code class="{}">{}</code>').format(css, value)
 
 
 def _code(value: str) -> Markup:

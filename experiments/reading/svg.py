@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 WIDTH = 440.0  # drawn at this width; on a phone it shrinks to about 355 px, with larger type
 CHARACTER = 7.5  # px an average character takes at most, at the 14.5 px of a phone
+BOLD = 8.3  # the same for semi-bold type
 
 Point = tuple[float, float]
 
@@ -26,7 +27,7 @@ def shorten(text: str, width: float) -> str:
 
     The middle, since schools' names are alike at their beginning and campuses at their end.
     """
-    room = max(3, int(width / CHARACTER))
+    room = max(3, int(width / BOLD))
     if len(text) <= room:
         return text
     head = (room - 1) * 3 // 5

@@ -229,7 +229,7 @@ def _disclosure() -> dict[str, Any]:
         "passed": True,
         "rules": [
             {"rule": "threshold", "status": "suppressed", "where": "evaluation.calibration[9]"},
-            {"rule": "group disclosure", "status": "pass", "where": None},
+            {"rule": "group_disclosure", "status": "pass", "where": None},
             {"rule": "rounding", "status": "pass", "where": "evaluation.calibration"},
             {"rule": "denominator", "status": "pass", "where": "evaluation.at_k"},
         ],

@@ -20,7 +20,7 @@ from privacy.errors import NoiseError
 from privacy.noise import discrete_gaussian, exp_bounds
 
 FALSE_ALARM = 1e-6
-DRAWS = 200_000
+DRAWS = 400_000
 
 
 def _exact_probabilities(variance: float, reach: int) -> np.ndarray:
@@ -58,9 +58,9 @@ def test_every_integer_has_its_exact_probability(variance: Fraction) -> None:
 
 
 def test_a_wrong_variance_is_noticed() -> None:
-    """The positive control: three percent less noise fails the test above, on as many draws."""
+    """The positive control: a tenth less variance fails the test above, on as many draws."""
     for variance in (Fraction(9, 4), Fraction(10**4)):
-        assert not _fits_exactly(discrete_gaussian(DRAWS, variance * Fraction(97, 100)), float(variance))
+        assert not _fits_exactly(discrete_gaussian(DRAWS, variance * Fraction(9, 10)), float(variance))
 
 
 @pytest.mark.parametrize("sigma", [10**5, 10**7, 10**9])
@@ -93,7 +93,7 @@ def test_moments_and_tails() -> None:
 def test_opendp_draws_the_same_distribution() -> None:
     """OpenDP's exact sampler at sigma = 2.5 and ours: a two-sample chi-squared test, rate 1e-6.
 
-    The control: OpenDP's at sigma = 2.6 is told apart from ours.
+    The control: OpenDP's at sigma = 2.8 is told apart from ours.
     """
     ours = discrete_gaussian(DRAWS, Fraction(25, 4))
     assert _same(ours, _opendp(20_000, 2.5)) > FALSE_ALARM
@@ -101,9 +101,9 @@ def test_opendp_draws_the_same_distribution() -> None:
 
 
 def _opendp(count: int, scale: float) -> np.ndarray:
+    dp.enable_features("contrib")
     space = dp.vector_domain(dp.atom_domain(T=int)), dp.l2_distance(T=float)
-    with_features = dp.m.make_gaussian(*space, scale=scale)
-    return np.array(with_features([0] * count))
+    return np.array(dp.m.make_gaussian(*space, scale=scale)([0] * count))
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> float:
