@@ -109,7 +109,7 @@ def _accept_approval(workspace: Workspace, signed: Signed[Approval], now: int) -
     _check_usable(workspace, experiment, approval, now)
     if workspace.store.status(experiment.hash) == "stopped":
         _reopen(workspace, experiment)
-    workspace.store.put("approval", _name(approval.school, approval.serial), signed.to_bytes())
+    workspace.store.put("approval", document_name(approval.school, approval.serial), signed.to_bytes())
     _note_status(workspace, experiment, now)
 
 
@@ -125,7 +125,7 @@ def _check_usable(workspace: Workspace, experiment: Experiment, approval: Approv
     if now > approval.expires:
         rule = "An approval holds until it expires."
         raise NotAllowed("approval_expired", rule, f"expired for {approval.school}", SIGN_AGAIN)
-    name = _name(approval.school, approval.serial)
+    name = document_name(approval.school, approval.serial)
     if name in workspace.store.names("withdrawal"):
         rule = "A withdrawn serial never revives."
         raise NotAllowed("approval_withdrawn", rule, f"serial {approval.serial}", SIGN_AGAIN)
@@ -154,7 +154,7 @@ def _accept_withdrawal(workspace: Workspace, signed: Signed[Withdrawal]) -> None
     """Keep it whatever the status: the node stops by itself, and the serial is never used again here either."""
     statement = signed.statement
     check_fg(workspace.charter, statement.school, signed)
-    name = _name(statement.school, statement.serial)
+    name = document_name(statement.school, statement.serial)
     if name not in workspace.store.names("withdrawal"):
         workspace.store.put("withdrawal", name, signed.to_bytes())
     for experiment in workspace.experiments():
@@ -162,7 +162,8 @@ def _accept_withdrawal(workspace: Workspace, signed: Signed[Withdrawal]) -> None
             _note_status(workspace, experiment, _now(None))
 
 
-def _name(school: str, serial: int) -> str:
+def document_name(school: str, serial: int) -> str:
+    """The name under which the store keeps an approval or a withdrawal; serials sort by number."""
     return f"{school}/{serial:020d}"
 
 
@@ -232,7 +233,7 @@ def _reopen(workspace: Workspace, experiment: Experiment) -> None:
 def _spent(workspace: Workspace, experiment: Experiment) -> set[str]:
     """Names of approvals that an earlier, stopped run used: one approval allows one run."""
     runs = workspace.store.names("run", f"{experiment.hash.hex()}/")
-    return {_name(*pair) for run in runs for pair in _serials(workspace.store.get("run", run))}
+    return {document_name(*pair) for run in runs for pair in _serials(workspace.store.get("run", run))}
 
 
 def _note_status(workspace: Workspace, experiment: Experiment, now: int) -> None:

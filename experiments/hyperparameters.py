@@ -24,13 +24,17 @@ FEW_HELD_OUT, MANY_HELD_OUT = 2_000, 10_000
 class Settings:
     """Constants of one two-stage logistic regression on p features. All are public.
 
-    features: p; gradients: T; clip_share: clip norm of a gradient in units of sqrt(p); intercept: value of the
-    constant feature, same units; largest_feature: standardised features are cut at plus and minus this;
-    curvature_clip: norm of a row in its second moments, units of sqrt(p); prior_sd: sd of a standardised weight
-    before any data; curvature_factor: mean of p(1-p) along the path over its value at the base rate;
-    eigenvalue_floor: least curvature assumed, in units of a feature's variance; forgetting: weight that a
-    gradient loses each time a newer one arrives; class_weight: weight of the two counts among the moments;
+    features: p. gradients: T.
+    clip_share: clip norm of a gradient, in units of sqrt(p).
     bins: score bins of the evaluation.
+    intercept: value of the constant feature, in units of sqrt(p).
+    largest_feature: standardised features are cut at plus and minus this.
+    curvature_clip: norm at which a row enters the second moments, in units of sqrt(p).
+    prior_sd, prior_freedom: scale and degrees of freedom of a standardised weight before any data.
+    curvature_factor: mean of chance x (1 - chance) over its value at the base rate.
+    eigenvalue_floor: least curvature assumed, in units of a feature's variance.
+    forgetting: share of its weight that a gradient loses each time a newer one arrives.
+    class_weight: weight of the two counts among the moments.
     """
 
     features: int
@@ -40,7 +44,8 @@ class Settings:
     intercept: Fraction = Fraction(12, 100)
     largest_feature: Fraction = Fraction(6)
     curvature_clip: Fraction = Fraction(1)
-    prior_sd: Fraction = Fraction(2, 10)
+    prior_sd: Fraction = Fraction(18, 100)
+    prior_freedom: Fraction = Fraction(5)
     curvature_factor: Fraction = Fraction(45, 100)
     eigenvalue_floor: Fraction = Fraction(1, 10)
     forgetting: Fraction = Fraction(12, 100)
@@ -50,9 +55,7 @@ class Settings:
         if not 1 <= self.features <= 1000:
             raise QueryError("a model has 1 to 1000 features", str(self.features), "exclude feature groups")
         if not (1 <= self.gradients <= 50 and 2 <= self.bins <= 256):
-            raise QueryError(
-                "1 to 50 gradients and 2 to 256 bins", f"{self.gradients} and {self.bins}", "plan again"
-            )
+            raise QueryError("1 to 50 gradients and 2 to 256 bins", f"{self.gradients} and {self.bins}", "plan again")
 
     @property
     def width(self) -> int:
@@ -66,9 +69,7 @@ def settings(training_size: int, held_out_size: int, features: int, rho_gradient
     Raises `QueryError` for sizes below one or a budget that is not positive.
     """
     if training_size < 1 or features < 1 or rho_gradients <= 0:
-        raise QueryError(
-            "sizes and budget are positive", f"{training_size}, {features}, {rho_gradients}", "plan again"
-        )
+        raise QueryError("sizes and budget are positive", f"{training_size}, {features}, {rho_gradients}", "plan again")
     signal = training_size * math.sqrt(2 * float(rho_gradients)) / features
     return Settings(features, clip_share(signal), bins(held_out_size))
 

@@ -37,25 +37,25 @@ class NodeError(Exception):
         return f"{self.rule} Found: {self.found}. {self.remedy}"
 
 
-class UnusableInput(NodeError):  # noqa: N818 - named for what happened
+class UnusableInput(NodeError):
     """A file or a command that cannot be used as it is; the remedy says what to change."""
 
     exit_code = 2
 
 
-class Refusal(NodeError):  # noqa: N818 - named for what happened
+class Refusal(NodeError):
     """A request that this node will not answer."""
 
     exit_code = 3
 
 
-class StorageFailed(NodeError):  # noqa: N818 - named for what happened
+class StorageFailed(NodeError):
     """A write did not reach the disk. Nothing left the node, and the same request may be sent again."""
 
     exit_code = 4
 
 
-class LedgerBlocked(NodeError):  # noqa: N818 - named for what happened
+class LedgerBlocked(NodeError):
     """The ledger cannot be trusted as it stands, so nothing is answered."""
 
     exit_code = 5

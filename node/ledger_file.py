@@ -32,8 +32,7 @@ FORMAT: Final = 1
 Slot = tuple[bytes, int, int]
 _APPEND_ONLY: Final = "BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END"
 _TABLES: Final = (
-    "CREATE TABLE entries (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash BLOB NOT NULL,"
-    " signature BLOB NOT NULL)",
+    "CREATE TABLE entries (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash BLOB NOT NULL, signature BLOB NOT NULL)",
     f"CREATE TRIGGER entries_not_updated BEFORE UPDATE ON entries {_APPEND_ONLY}",
     f"CREATE TRIGGER entries_not_deleted BEFORE DELETE ON entries {_APPEND_ONLY}",
     "CREATE TABLE replies (run BLOB, step INTEGER, attempt INTEGER, context_hash BLOB NOT NULL, reply BLOB,"
@@ -74,9 +73,7 @@ class Change:
             return None
         if row[0] != context_hash:
             rule = "A slot (run, step, attempt) is answered for one context only."
-            raise BrokenRule(
-                "slot_used", rule, "another context", "Send the first request, or raise the attempt."
-            )
+            raise BrokenRule("slot_used", rule, "another context", "Send the first request, or raise the attempt.")
         if row[1] is None:
             rule = "A reply can be had again until it is deleted."
             raise BrokenRule("reply_deleted", rule, "a tombstone", "Raise the attempt, or start a new run.")

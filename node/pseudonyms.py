@@ -21,6 +21,7 @@ from node.errors import StorageFailed, UnusableInput
 from privacy import canonical
 
 KEY_BYTES = 32
+FILE = "pseudonyms.sqlite"
 STUDENT_TAG = "datacoalitie/pseudonym/1"
 CHECK_TAG = "datacoalitie/pseudonym-key-check/1"
 BATCH = 500  # SQL parameters a statement
@@ -98,32 +99,31 @@ class Registered:
     unknown: int
 
 
-class PseudonymTable:
+class Pseudonyms:
     """The permanent table pseudonym -> cohort, in one SQLite file. Rows are only ever added."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @classmethod
-    @contextmanager
-    def open(cls, path: Path) -> Iterator[PseudonymTable]:
-        """Open or make the table at `path`. Raises StorageFailed when the file is no such table or the disk is full."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = sqlite3.connect(path, isolation_level=None)
-            try:
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.executescript(_TABLES)
-                yield cls(connection)
-            finally:
-                connection.close()
-        except sqlite3.DatabaseError as error:
-            raise StorageFailed(
-                "pseudonym_table",
-                "The permanent table of pseudonyms takes every write.",
-                type(error).__name__,
-                "Free disk space and try again; if the file is damaged, restore it from the node's backup.",
-            ) from error
+    def open(cls, folder: Path) -> Pseudonyms:
+        """Open or make the table in a node's data folder. Raises StorageFailed for a damaged file or a full disk."""
+        with _stored():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = sqlite3.connect(folder / FILE, isolation_level=None)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_TABLES)
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the file; the table is of no use afterwards."""
+        self._connection.close()
+
+    def __enter__(self) -> Pseudonyms:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def bind(self, key: PseudonymKey) -> None:
         """Fix the key of this table at first use. Raises UnusableInput for another one: all students would be new."""
@@ -152,6 +152,11 @@ class PseudonymTable:
             self._connection.executemany("INSERT INTO student VALUES (?, ?, ?)", rows)
         return Registered(len(new), len(cohorts) - len(new), sum(cohort is None for cohort in new.values()))
 
+    def cohorts(self) -> dict[str, int | None]:
+        """Return the cohort of every pseudonym ever seen or linked; None is the account `unknown`."""
+        cohorts = dict(self._read("SELECT pseudonym, cohort FROM student", []))
+        return cohorts | {new: cohorts[first] for new, first in self._read("SELECT new, first FROM link", [])}
+
     def cohorts_of(self, students: Iterable[str]) -> dict[str, int | None]:
         """Return the cohort that pays for each student that is registered; None is the account `unknown`."""
         first = self.first_of(students)
@@ -173,12 +178,10 @@ class PseudonymTable:
         with self._transaction():
             seen = dict(self._select("SELECT pseudonym, seen FROM student WHERE pseudonym IN", [first, new]))
             linked = self._select("SELECT new, first FROM link WHERE new IN", [new])
-            followers = self._connection.execute("SELECT count(*) FROM link WHERE first = ?", (new,)).fetchone()[0]
             if fault := _link_fault(seen.get(first), seen.get(new), bool(linked), first == new):
                 raise UnusableInput("bad_link", "A new number is linked once, to a student seen earlier.", *fault)
             self._connection.execute("INSERT INTO link VALUES (?, ?)", (new, first))
-            if followers:
-                self._connection.execute("UPDATE link SET first = ? WHERE first = ?", (first, new))
+            self._connection.execute("UPDATE link SET first = ? WHERE first = ?", (first, new))
 
     def _known(self, students: Iterable[str]) -> dict[str, int | None]:
         return dict(self._select("SELECT pseudonym, cohort FROM student WHERE pseudonym IN", list(students)))
@@ -188,18 +191,37 @@ class PseudonymTable:
         rows: list[tuple] = []
         for start in range(0, len(values), BATCH):
             batch = values[start : start + BATCH]
-            rows += self._connection.execute(f"{statement} ({', '.join('?' * len(batch))})", batch).fetchall()
+            rows += self._read(f"{statement} ({', '.join('?' * len(batch))})", batch)
         return rows
+
+    def _read(self, statement: str, values: list[str]) -> list[tuple]:
+        with _stored():
+            return self._connection.execute(statement, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with _stored():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+@contextmanager
+def _stored() -> Iterator[None]:
+    """A failure of the database becomes an error a person can act on."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageFailed(
+            "pseudonym_table",
+            "The permanent table of pseudonyms takes every write.",
+            type(error).__name__,
+            "Free disk space and try again; if the file is damaged, restore it from the node's backup.",
+        ) from error
 
 
 def _link_fault(old: int | None, new: int | None, linked: bool, same: bool) -> tuple[str, str] | None:

@@ -97,9 +97,7 @@ def begin(record: Record) -> State:
     """The state after the first entry, which must be a genesis signed by the key it names."""
     entry = Entry.from_bytes(record.data)
     if (entry.seq, entry.previous, entry.kind) != (0, NO_PREVIOUS, "genesis"):
-        raise malformed(
-            "A ledger starts with its genesis entry.", f"a {entry.kind} entry numbered {entry.seq}"
-        )
+        raise malformed("A ledger starts with its genesis entry.", f"a {entry.kind} entry numbered {entry.seq}")
     own = entry.details
     read(record, own["node_key"])
     return State(own["school"], own["node_key"], own["fg_key"], entry.time, (entry.hash,))
@@ -140,9 +138,7 @@ def usable_approval(state: State, serial: int, experiment_hash: bytes) -> Approv
     """
     remedy = "Ask the FG to sign an approval of exactly this experiment."
     if serial in state.withdrawn:
-        raise BrokenRule(
-            "approval_withdrawn", "A withdrawn serial never revives.", f"serial {serial}", remedy
-        )
+        raise BrokenRule("approval_withdrawn", "A withdrawn serial never revives.", f"serial {serial}", remedy)
     if serial not in state.approvals:
         rule = "A run needs an approval of the school's own FG."
         raise BrokenRule("unapproved", rule, f"no approval with serial {serial}", remedy)
@@ -224,15 +220,11 @@ def _reserve(state: State, entry: Entry) -> State:
     details, rho = entry.details, entry.details["rho"]
     if details["run"] in state.runs or any(run.serial == details["serial"] for run in state.runs.values()):
         rule = "One approval allows one run, and a run is reserved once."
-        raise BrokenRule(
-            "approval_used", rule, f"serial {details['serial']} again", "Ask for a new approval."
-        )
+        raise BrokenRule("approval_used", rule, f"serial {details['serial']} again", "Ask for a new approval.")
     approval = usable_approval(state, details["serial"], details["experiment_hash"])
     if approval.cap_rho is not None and rho > approval.cap_rho:
         rule = f"The FG allowed this run at most rho {approval.cap_rho}."
-        raise BrokenRule(
-            "over_approved_cap", rule, f"a plan of {rho}", "Submit an experiment with less budget."
-        )
+        raise BrokenRule("over_approved_cap", rule, f"a plan of {rho}", "Submit an experiment with less budget.")
     if details["deadline"] <= state.time:
         rule = "A plan's deadline lies ahead."
         raise BrokenRule("deadline_passed", rule, "a deadline that has passed", "Prepare with a later one.")
@@ -275,14 +267,10 @@ def _charge(state: State, entry: Entry) -> State:
 def _check_charge(state: State, run: Run, entry: Entry) -> None:
     details = entry.details
     if not run.open:
-        raise BrokenRule(
-            "run_closed", "A closed run answers nothing.", "a charge after close", "Start a new run."
-        )
+        raise BrokenRule("run_closed", "A closed run answers nothing.", "a charge after close", "Start a new run.")
     if run.experiment_hash != details["experiment_hash"]:
         rule = "A charge is for the experiment that was reserved."
-        raise BrokenRule(
-            "other_experiment", rule, "another experiment hash", "Prepare that experiment first."
-        )
+        raise BrokenRule("other_experiment", rule, "another experiment hash", "Prepare that experiment first.")
     if state.time > run.deadline:
         rule = "A run is charged before its deadline."
         raise BrokenRule("deadline_passed", rule, "a later time", "Close the run and start a new one.")
@@ -309,9 +297,7 @@ def _spend(state: State, run: Run, account: Account, rho: Fraction) -> tuple[Sta
     held = run.held.get(account, _ZERO)
     if account not in run.held or rho > held:
         rule = "A charge stays within what its run reserved on that account."
-        raise BrokenRule(
-            "over_reserve", rule, f"{rho} with {held} held", "Start a new run with a larger plan."
-        )
+        raise BrokenRule("over_reserve", rule, f"{rho} with {held} held", "Start a new run with a larger plan.")
     balance = state.balance(account)
     moved = replace(balance, reserved=balance.reserved - rho, spent=balance.spent + rho)
     state = replace(state, balances=_with(state.balances, account, moved))
@@ -329,9 +315,7 @@ def _return(state: State, entry: Entry) -> State:
     details = entry.details
     run = known_run(state, details["run"])
     if run.open or run.returned:
-        raise malformed(
-            "A run returns what it did not spend once, after its close.", "a return at another time"
-        )
+        raise malformed("A run returns what it did not spend once, after its close.", "a return at another time")
     returned = {Account(population, cohort): rho for population, cohort, rho in details["returned"]}
     if returned != run.held:
         raise malformed("A run returns exactly what it held and did not spend.", f"other sums at {entry.seq}")

@@ -302,9 +302,7 @@ class _Reader:
     def _content(self, limit: int) -> bytes:
         major, length = self._head()
         if major != _BYTES or length > limit:
-            raise CanonicalError(
-                f"this tag stands before at most {limit} bytes; here it does not; encode again"
-            )
+            raise CanonicalError(f"this tag stands before at most {limit} bytes; here it does not; encode again")
         return self._take(length)
 
     def _rational(self) -> Fraction:

@@ -24,20 +24,13 @@ _MAX_NAME: Final = 200
 _COHORTS: Final = range(1990, 2101)
 
 
-def _require(
-    holds: bool, rule: str, found: str, remedy: str = "Correct the charter and sign it again."
-) -> None:
+def _require(holds: bool, rule: str, found: str, remedy: str = "Correct the charter and sign it again.") -> None:
     if not holds:
         raise CharterError(f"{rule} Found: {found}. {remedy}")
 
 
 def _is_name(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and 0 < len(value) <= _MAX_NAME
-        and value.isprintable()
-        and value == value.strip()
-    )
+    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME and value.isprintable() and value == value.strip()
 
 
 @dataclass(frozen=True)
@@ -55,9 +48,7 @@ class School:
     enrolments: Mapping[int, int] = field(hash=False)
 
     def __post_init__(self) -> None:
-        _require(
-            is_identifier(self.id), "A school's id is 1-64 letters, digits, '.', '-' or '_'.", "another id"
-        )
+        _require(is_identifier(self.id), "A school's id is 1-64 letters, digits, '.', '-' or '_'.", "another id")
         _require(_is_name(self.name), "A school's name is 1-200 printable characters.", f"school {self.id}")
         keys = is_digest(self.node_key) and is_digest(self.fg_key)
         _require(keys, "A school's keys are 32 raw bytes each.", f"school {self.id}")
@@ -86,9 +77,7 @@ class Person:
     key: bytes
 
     def __post_init__(self) -> None:
-        _require(
-            is_identifier(self.id), "A person's id is 1-64 letters, digits, '.', '-' or '_'.", "another id"
-        )
+        _require(is_identifier(self.id), "A person's id is 1-64 letters, digits, '.', '-' or '_'.", "another id")
         _require(self.role in ROLES, f"A role is one of {', '.join(ROLES)}.", f"person {self.id}")
         _require(is_digest(self.key), "A person's key is 32 raw bytes.", f"person {self.id}")
         outside = self.school == "" and self.role == "coordinator"
@@ -198,9 +187,7 @@ class Charter:
 
     def people_with(self, role: str, school: str | None = None) -> tuple[Person, ...]:
         """Everyone with this role, of this school if one is given, sorted by id."""
-        _require(
-            role in ROLES, f"A role is one of {', '.join(ROLES)}.", "another role", "Ask for a known role."
-        )
+        _require(role in ROLES, f"A role is one of {', '.join(ROLES)}.", "another role", "Ask for a known role.")
         return tuple(p for p in self.people if p.role == role and school in (None, p.school))
 
 
@@ -237,9 +224,7 @@ def _check_thresholds(charter: Charter) -> None:
         f"{fewest} with t = {t}",
     )
     members = len(charter.schools)
-    _require(
-        members >= fewest, "A charter lists at least the smallest roster.", f"{members} schools for {fewest}"
-    )
+    _require(members >= fewest, "A charter lists at least the smallest roster.", f"{members} schools for {fewest}")
     m = charter.schools_per_person
     _require(is_count(m) and 1 <= m <= 100, "A person may be at 1-100 schools.", "another number")
     n = charter.planning_students
@@ -277,9 +262,7 @@ def _check_person(charter: Charter, person: Person) -> None:
         _require(own, "An FG signs with the key that the school lists as its FG's.", f"person {person.id}")
         return
     taken = {key for school in charter.schools for key in (school.node_key, school.fg_key)}
-    _require(
-        person.key not in taken, "Only an FG holds an FG's key, only a node a node's.", f"person {person.id}"
-    )
+    _require(person.key not in taken, "Only an FG holds an FG's key, only a node a node's.", f"person {person.id}")
     coordinates = person.role == "coordinator" or person.key != charter.coordinator_key
     _require(coordinates, "Only a coordinator holds the coordinator's key.", f"person {person.id}")
 

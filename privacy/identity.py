@@ -69,9 +69,7 @@ class SigningKey:
         An existing file is refused: a key that was overwritten cannot be had back. Raises `KeyFileError`.
         """
         if path.exists():
-            raise _unusable(
-                path, "a file that is there already", "Choose another name or move the old key away."
-            )
+            raise _unusable(path, "a file that is there already", "Choose another name or move the old key away.")
         data = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, _encryption(passphrase)
         )

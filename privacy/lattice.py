@@ -125,9 +125,7 @@ def _bounded(coordinates: Integers, steps: int) -> Integers:
     """
     high, low = _squared_norms(coordinates)
     bound = np.uint64(steps * steps)
-    suspects = (high > bound >> np.uint64(32)) | (
-        (high == bound >> np.uint64(32)) & (low > bound & _LOW_HALF)
-    )
+    suspects = (high > bound >> np.uint64(32)) | ((high == bound >> np.uint64(32)) & (low > bound & _LOW_HALF))
     for row in np.flatnonzero(suspects):
         squared = (int(high[row]) << 32) + int(low[row])
         ceiling = math.isqrt(squared - 1) + 1
@@ -164,6 +162,4 @@ def _check_block(rows: Floats, dimension: int) -> None:
 
 def _check_integer(name: str, value: int, largest: int) -> None:
     if type(value) is not int or not 1 <= value <= largest:
-        raise LatticeError(
-            f"a {name} is a whole number from 1 to {largest}; here it is {value!r}; plan it again"
-        )
+        raise LatticeError(f"a {name} is a whole number from 1 to {largest}; here it is {value!r}; plan it again")

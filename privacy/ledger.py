@@ -40,7 +40,7 @@ NO_PREVIOUS: Final = bytes(32)
 MAX_BYTES: Final = 4_000_000
 
 
-class BrokenRule(LedgerError):  # noqa: N818 - named for what happened
+class BrokenRule(LedgerError):
     """An entry that may not stand in this ledger.
 
     code: what may go on the wire; rule, found, remedy: for a person inside the school.
@@ -56,9 +56,7 @@ class BrokenRule(LedgerError):  # noqa: N818 - named for what happened
 
 def malformed(rule: str, found: str) -> BrokenRule:
     """The error for an entry that cannot be what this platform wrote."""
-    remedy = (
-        "Stop the node, keep the file as it is, and compare it with the head that the FG or a peer holds."
-    )
+    remedy = "Stop the node, keep the file as it is, and compare it with the head that the FG or a peer holds."
     return BrokenRule("ledger_malformed", rule, found, remedy)
 
 
@@ -206,14 +204,10 @@ class Entry:
             raise malformed("An entry is of a known kind.", f"another kind at entry {self.seq}")
         shape = _SHAPES[self.kind]
         if set(self.details) != set(shape):
-            raise malformed(
-                f"A {self.kind} entry has exactly its own details.", f"others at entry {self.seq}"
-            )
+            raise malformed(f"A {self.kind} entry has exactly its own details.", f"others at entry {self.seq}")
         wrong = [name for name, holds in shape.items() if not holds(self.details[name])]
         if wrong:
-            raise malformed(
-                f"Details of a {self.kind} entry have their shape.", f"{', '.join(wrong)} have not"
-            )
+            raise malformed(f"Details of a {self.kind} entry have their shape.", f"{', '.join(wrong)} have not")
 
     def to_bytes(self) -> bytes:
         """The bytes that are hashed and signed."""
@@ -228,9 +222,7 @@ class Entry:
     def from_bytes(cls, data: bytes) -> Entry:
         """Read `to_bytes`. Raises `BrokenRule` or `CanonicalError`."""
         value = canonical.decode(data, max_bytes=MAX_BYTES)
-        if not (
-            isinstance(value, list) and len(value) == 6 and value[0] == TAG and isinstance(value[5], dict)
-        ):
+        if not (isinstance(value, list) and len(value) == 6 and value[0] == TAG and isinstance(value[5], dict)):
             raise malformed("An entry is an array of six, headed by its tag.", "something else")
         seq, previous, time, kind, details = value[1:]
         return cls(seq, previous, time, kind, MappingProxyType(details))

@@ -74,15 +74,11 @@ class EphemeralKey:
         if self._secret is None:
             raise MaskError("an ephemeral key serves one run; this one was destroyed; prepare the run again")
         if len(public) != KEY_BYTES or int.from_bytes(public, "little") >= _FIELD_PRIME:  # [M4]
-            raise MaskError(
-                "a public key is 32 bytes of a reduced coordinate; this one is not; refuse its school"
-            )
+            raise MaskError("a public key is 32 bytes of a reduced coordinate; this one is not; refuse its school")
         try:
             return self._secret.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:  # [M4] the all-zero secret
-            raise MaskError(
-                "a public key has a large order; this one has a small one; refuse its school"
-            ) from None
+            raise MaskError("a public key has a large order; this one has a small one; refuse its school") from None
 
     def __repr__(self) -> str:
         return f"EphemeralKey(public={self.public.hex()})"
@@ -91,9 +87,7 @@ class EphemeralKey:
         raise MaskError("an ephemeral key stays in memory; it was to be copied or written; make a new one")
 
 
-def pairwise_mask(
-    own: Party, key: EphemeralKey, roster: Sequence[Party], context: bytes, dimension: int
-) -> Words:
+def pairwise_mask(own: Party, key: EphemeralKey, roster: Sequence[Party], context: bytes, dimension: int) -> Words:
     """Return this school's mask: the signed sum of its keystreams with all others, uint64 [dimension].
 
     The masks of all schools of `roster` sum to zero mod 2**64 when all were made with the same keys and
@@ -117,9 +111,7 @@ def pairwise_mask(
 
 def _pair_secret(own: Party, key: EphemeralKey, peer: Party, context: bytes) -> bytes:
     """Return the key that `own` and `peer` share for this context and for nothing else, 32 bytes."""
-    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=_binding(own, peer, context)).derive(
-        key.agree(peer.key)
-    )
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=_binding(own, peer, context)).derive(key.agree(peer.key))
 
 
 def _binding(own: Party, peer: Party, context: bytes) -> bytes:

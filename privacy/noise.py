@@ -78,11 +78,7 @@ def _draw(candidates: int, variance: Fraction, source: Source) -> _Integers:
     negative = (words[0] & np.uint64(1)).astype(np.bool_)
     blocks = _geometric(words[1], source)
     magnitude = offset + width * blocks
-    kept = (
-        in_range
-        & ~(negative & (magnitude == 0))
-        & _accepted(words[2], offset, blocks, variance, width, source)
-    )
+    kept = in_range & ~(negative & (magnitude == 0)) & _accepted(words[2], offset, blocks, variance, width, source)
     signed: _Integers = np.where(negative, -magnitude, magnitude)[kept]
     return signed
 
@@ -90,9 +86,7 @@ def _draw(candidates: int, variance: Fraction, source: Source) -> _Integers:
 def _words(count: int, source: Source) -> _Words:
     raw = source(8 * count)
     if len(raw) != 8 * count:
-        raise NoiseError(
-            f"a random source returns what is asked; {8 * count} bytes became {len(raw)}; replace it"
-        )
+        raise NoiseError(f"a random source returns what is asked; {8 * count} bytes became {len(raw)}; replace it")
     return np.frombuffer(raw, dtype="<u8").astype(np.uint64, copy=False)
 
 

@@ -80,8 +80,7 @@ class Release:
             )
         if students * self.lattice_steps > _LARGEST_SUM:
             raise LatticeError(
-                f"a sum stays within 2**62; {students} students of {self.lattice_steps} steps do not; "
-                "plan fewer steps"
+                f"a sum stays within 2**62; {students} students of {self.lattice_steps} steps do not; plan fewer steps"
             )
 
 
@@ -96,9 +95,7 @@ def lattice_sum(vectors: Floats | Iterable[Floats], release: Release) -> Integer
     return lattice.total(vectors, release.lattice)
 
 
-def noised_sum(
-    vectors: Floats | Iterable[Floats], release: Release, honest: int, source: Source = os.urandom
-) -> Words:
+def noised_sum(vectors: Floats | Iterable[Floats], release: Release, honest: int, source: Source = os.urandom) -> Words:
     """Return S + e mod 2**64, e the school's share of the noise: uint64 [d].
 
     e is an exact discrete Gaussian of variance sigma^2 / `honest` in every coordinate, independent of all
@@ -108,9 +105,7 @@ def noised_sum(
     Raises `LatticeError` for a wrong shape or `honest`, `NoiseError` if a share falls below variance 1.
     """
     if type(honest) is not int or honest < 1:
-        raise LatticeError(
-            f"noise is shared by 1 or more honest schools; here {honest!r}; correct the charter"
-        )
+        raise LatticeError(f"noise is shared by 1 or more honest schools; here {honest!r}; correct the charter")
     exact = lattice_sum(vectors, release)
     share = noise.discrete_gaussian(release.dimension, release.variance / honest, source)
     return (exact + share).view(np.uint64)
@@ -140,14 +135,10 @@ def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[I
     """
     ends = np.cumsum([release.dimension for release in releases])
     if not masked or not releases:
-        raise LatticeError(
-            "an opening needs answers and releases; one of them is missing; ask the schools again"
-        )
+        raise LatticeError("an opening needs answers and releases; one of them is missing; ask the schools again")
     for answer in masked:
         if answer.shape != (ends[-1],) or answer.dtype != np.uint64:
-            raise LatticeError(
-                f"an answer is uint64 [{ends[-1]}]; here {answer.dtype} {answer.shape}; refuse this one"
-            )
+            raise LatticeError(f"an answer is uint64 [{ends[-1]}]; here {answer.dtype} {answer.shape}; refuse this one")
     centred = np.sum(np.stack(masked), axis=0, dtype=np.uint64).view(np.int64)
     return [np.array(part) for part in np.split(centred, ends[:-1])]
 

@@ -259,9 +259,7 @@ def signed_from_bytes(data: bytes, kind: type[S]) -> Signed[S]:
     if not (isinstance(value, list) and len(value) == 3 and value[0] == _ENVELOPE):
         raise _foreign("a signed statement")
     _, message, signature = value
-    if not (
-        isinstance(message, bytes) and isinstance(signature, bytes) and len(signature) == SIGNATURE_BYTES
-    ):
+    if not (isinstance(message, bytes) and isinstance(signature, bytes) and len(signature) == SIGNATURE_BYTES):
         raise _foreign("a message and a signature of 64 bytes")
     statement = parse(message)
     if not isinstance(statement, kind):

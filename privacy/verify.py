@@ -1,12 +1,14 @@
-"""Arrives: a school's ledger, and the head and key that its FG holds. Leaves: what was asked, its cost, what is wrong.
+"""Arrives: a school's ledger, and the head and key that its FG holds. Leaves: what was asked, its cost, what
+is wrong.
 
-Runs alone (`python verify.py LEDGER.sqlite`) on the standard library and `cryptography`, and shares no code with
-the platform: its own CBOR reader, its own rules, its own conversion to epsilon. Read-only, no network.
+Runs alone (`python privacy/verify.py LEDGER.sqlite`) with its two neighbours `verify_bytes.py` and
+`verify_report.py`, on the standard library and `cryptography`. It shares no code with the platform: its own
+CBOR reader, its own rules, its own conversion to epsilon. Read-only; no network.
 
-Detected: an entry edited, left out, moved or added without the node's key; a statement the FG did not sign; a cost
-that is not delta^2/(2 variance); a charge without approval, reserve or room; any rewriting before the expected head.
-Not detected: what comes after the last head that someone outside holds, and a node program that was modified.
-Exit codes: 0 all holds, 1 problems, 2 not a ledger.
+Detected: an entry edited, left out, moved or added without the node's key; a statement the FG did not sign; a
+cost that is not delta^2/(2 variance); a charge without approval, reserve or room; any rewriting before the
+expected head. Not detected: what comes after the last head that someone outside holds, and a node program
+that was modified. Exit codes: 0 all holds, 1 problems, 2 not a ledger.
 """
 
 from __future__ import annotations
@@ -14,21 +16,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+if not __package__:  # started as a file: its neighbours are found beside it
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-Account = tuple[str, str]
-_DEEPEST: Final = 16
+from privacy.verify_bytes import decode, is_signed
+from privacy.verify_report import Account, Balance, Problem, Question, Report, as_data, as_text
+
 _ENTRY: Final = "datacoalitie/ledger-entry/1"
 
 
@@ -36,43 +37,8 @@ class NotALedgerError(Exception):
     """The file cannot be read as a ledger at all."""
 
 
-class _Wrong(Exception):  # noqa: N818 - internal: one entry breaks one rule
+class _Wrong(Exception):
     """The code of the rule that an entry breaks."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A rule that does not hold, and at which entry (None: the ledger as a whole)."""
-
-    code: str
-    seq: int | None
-
-
-@dataclass(frozen=True)
-class Question:
-    """One release that left the school: which, when, among how many schools, and its exact cost."""
-
-    seq: int
-    time: int
-    experiment: str
-    step: int
-    attempt: int
-    schools: int
-    bytes: int
-    query: str
-    dimension: int
-    delta: int
-    variance: Fraction
-    rho: Fraction
-
-
-@dataclass
-class Balance:
-    """One account, in rho."""
-
-    cap: Fraction = Fraction(0)
-    spent: Fraction = Fraction(0)
-    reserved: Fraction = Fraction(0)
 
 
 @dataclass
@@ -86,53 +52,11 @@ class _Run:
     slot: tuple[int, int] = (-1, -1)
 
 
-@dataclass
-class Report:
-    """What the ledger says and every rule it breaks."""
-
-    path: str
-    school: str = ""
-    entries: int = 0
-    head: str = ""
-    countersigned: int | None = None
-    problems: list[Problem] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    accounts: dict[Account, Balance] = field(default_factory=dict)
-    refusals: dict[str, int] = field(default_factory=dict)
-    incidents: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every rule holds."""
-        return not self.problems
-
-
-def epsilon(rho: Fraction, delta: Fraction) -> float:
-    """zCDP rho as epsilon at delta: Canonne, Kamath, Steinke 2020 (arXiv:2004.00010v4), Corollary 13.
-
-    Golden-section search over log(alpha - 1), in which the bound falls and then rises.
-    """
-    if rho == 0:
-        return 0.0
-    log_delta = math.log(delta.numerator) - math.log(delta.denominator)
-
-    def bound(position: float) -> float:
-        order = 1 + math.exp(position)
-        tail = (-math.log(order) - log_delta) / (order - 1) + position - math.log(order)
-        return float(rho) * order + tail
-
-    low, high, golden = -30.0, 5.0 - log_delta, (math.sqrt(5) - 1) / 2
-    for _ in range(120):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if bound(left) < bound(right) else (left, high)
-    return max(0.0, bound((low + high) / 2))
-
-
 def verify_ledger(path: Path, expected_head: bytes | None = None, fg_key: bytes | None = None) -> Report:
     """Check every entry of the ledger at `path`. Raises `NotALedgerError` when there is nothing to check.
 
-    expected_head: a head (32 bytes) that must stand in the chain; fg_key: the FG's own public key (32 raw bytes),
-    which the ledger must have begun with.
+    expected_head: a head (32 bytes) that must stand in the chain; fg_key: the FG's own public key (32 raw
+    bytes), which the ledger must have begun with.
     """
     rows, replies = _read(path)
     check = _Check(Report(str(path)), fg_key)
@@ -160,14 +84,6 @@ def _read(path: Path) -> tuple[list[Any], list[Any]]:
     return rows, replies
 
 
-def _signed(key: bytes, message: bytes, signature: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
 class _Check:
     """Walks the chain once. Each `_kind` method raises `_Wrong(code)` before it changes anything."""
 
@@ -189,7 +105,7 @@ class _Check:
         self.heads.append(hashlib.sha256(data).digest())
         self._hold(digest == self.heads[-1], "hash", seq)
         try:
-            tag, number, before, time, kind, details = _decode(data)
+            tag, number, before, time, kind, details = decode(data)
             self._hold(tag == _ENTRY and seq == number == len(self.heads) - 1, "sequence", seq)
             self._hold(before == previous, "chain", seq)
             self._hold(time >= self._time, "time", seq)
@@ -198,7 +114,7 @@ class _Check:
                 raise _Wrong("genesis")
             if kind == "genesis":
                 self._genesis(details)
-            self._hold(_signed(self._node, data, signature), "signature", seq)
+            self._hold(is_signed(self._node, data, signature), "signature", seq)
             _KINDS[kind](self, seq, details)
         except _Wrong as wrong:
             self.report.problems.append(Problem(str(wrong), seq))
@@ -222,9 +138,10 @@ class _Check:
     def _statement(self, details: Mapping[str, Any], name: str) -> list[Any]:
         """The fields of a statement that the FG signed, after its tag."""
         message = details["statement"]
-        tag, *fields = _decode(message)
+        fields: list[Any]
+        tag, *fields = decode(message)
         _need(tag == f"datacoalitie/{name}/1", "statement")
-        _need(_signed(self._fg, message, details["signature"]), "fg_signature")
+        _need(is_signed(self._fg, message, details["signature"]), "fg_signature")
         return fields
 
     def _account(self, account: Account) -> Balance:
@@ -232,7 +149,7 @@ class _Check:
 
     def _on_charter(self, seq: int, details: Mapping[str, Any]) -> None:
         digest, version, school, _ = self._statement(details, "charter-acceptance")
-        tag, _, number, previous, _, schools, *_ = _decode(details["charter"])
+        tag, _, number, previous, _, schools, *_ = decode(details["charter"])
         _need(tag == "datacoalitie/charter/1" and version == number, "charter")
         _need(digest == hashlib.sha256(details["charter"]).digest() and school == self.report.school, "charter")
         last = (previous, number - 1)
@@ -377,85 +294,52 @@ def _rho(value: Any) -> Fraction:
     return Fraction(value)
 
 
-# ---- canonical CBOR (RFC 8949 section 4.2.1), as much of it as a ledger holds
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        report = verify_ledger(chosen.ledger, chosen.expected_head, chosen.fg_key)
+    except NotALedgerError as error:
+        sys.stderr.write(f"{_UNUSABLE[chosen.language]} {chosen.ledger}: {error}\n")
+        return 2
+    if chosen.format == "json":
+        text = json.dumps(as_data(report, chosen.delta), indent=2, ensure_ascii=False)
+    else:
+        text = as_text(report, chosen.delta, chosen.language)
+    sys.stdout.write(text + "\n")
+    return 0 if report.ok else 1
 
 
-def _decode(data: bytes) -> Any:
-    value, end = _value(data, 0, 0)
-    if end != len(data):
-        _bad()
+_UNUSABLE: Final = {"nl": "Geen leesbaar grootboek:", "en": "Not a readable ledger:"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify.py",
+        description="Controleert het privacygrootboek van een school. / Checks a school's privacy ledger.",
+    )
+    parser.add_argument("ledger", type=Path, help="ledger.sqlite van de node / of the node")
+    parser.add_argument("--expected-head", type=_hex32, help="de stand die de FG bewaart / the head the FG holds")
+    parser.add_argument("--fg-key", type=_hex32, help="de eigen publieke sleutel / the FG's own public key")
+    parser.add_argument("--delta", type=_delta, default=Fraction(1, 10**6), help="delta bij epsilon (1e-6)")
+    parser.add_argument("--language", choices=("nl", "en"), default="nl")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+def _hex32(text: str) -> bytes:
+    value = bytes.fromhex(text)
+    if len(value) != 32:
+        raise argparse.ArgumentTypeError("64 hexadecimale cijfers / 64 hexadecimal digits")
     return value
 
 
-def _bad() -> NoReturn:
-    raise ValueError("not canonical CBOR")
+def _delta(text: str) -> Fraction:
+    value = Fraction(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("tussen 0 en 1 / between 0 and 1")
+    return value
 
 
-def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument in its shortest form, and where the content starts."""
-    major, short = data[at] >> 5, data[at] & 31
-    if short < 24:
-        return major, short, at + 1
-    if short > 27:
-        _bad()
-    size = 1 << (short - 24)
-    argument = int.from_bytes(data[at + 1 : at + 1 + size], "big")
-    if at + 1 + size > len(data) or argument < (24 if size == 1 else 1 << (4 * size)):
-        _bad()
-    return major, argument, at + 1 + size
-
-
-def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-    if depth > _DEEPEST:
-        _bad()
-    major, argument, at = _head(data, at)
-    if major in (0, 1):
-        return (argument if major == 0 else -1 - argument), at
-    if major in (2, 3):
-        content = data[at : at + argument]
-        if len(content) != argument:
-            _bad()
-        return (content if major == 2 else content.decode()), at + argument
-    if major == 4:
-        return _items(data, at, depth, argument)
-    if major == 5:
-        return _map(data, at, depth, argument)
-    if major == 6:
-        return _tagged(data, at, depth, argument)
-    return {20: False, 21: True, 22: None}[argument], at
-
-
-def _items(data: bytes, at: int, depth: int, count: int) -> tuple[list[Any], int]:
-    items = []
-    for _ in range(count):
-        item, at = _value(data, at, depth + 1)
-        items.append(item)
-    return items, at
-
-
-def _map(data: bytes, at: int, depth: int, count: int) -> tuple[dict[str, Any], int]:
-    found: dict[str, Any] = {}
-    last = b""
-    for _ in range(count):
-        start = at
-        key, at = _value(data, at, depth + 1)
-        if not isinstance(key, str) or data[start:at] <= last:
-            _bad()
-        last = data[start:at]
-        found[key], at = _value(data, at, depth + 1)
-    return found, at
-
-
-def _tagged(data: bytes, at: int, depth: int, tag: int) -> tuple[Any, int]:
-    content, at = _value(data, at, depth + 1)
-    if tag in (2, 3):
-        number = int.from_bytes(content, "big")
-        if number < 1 << 64 or content[0] == 0:
-            _bad()
-        return (number if tag == 2 else -1 - number), at
-    if tag != 30:
-        _bad()
-    top, bottom = content
-    if bottom < 1 or math.gcd(top, bottom) != 1:
-        _bad()
-    return Fraction(top, bottom), at
+if __name__ == "__main__":
+    sys.exit(main())

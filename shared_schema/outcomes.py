@@ -69,8 +69,8 @@ def compute(
 
     `name` is a definition (`DEFINITIONS`) or an extension's outcome column (`enrolment.withdrawn`). Students who
     left by the end of week `cutoff_week` are outside: at that moment there is nothing left to predict. `as_of` is
-    the public day until which the export is known; a student whose year is not over then and who has not left is
-    outside. Without it the export is taken to be complete. Raises `UnknownOutcome` for an unknown name.
+    the public day until which the export is known; a student whose first year is not over then is outside, leaver
+    or not. Without it the export is taken to be complete. Raises `UnknownOutcome` for an unknown name.
 
     A school that delivers `enrolment.end_date` gets the definition computed from dates. One that does not (a
     property of its mapping, not of a row) delivers a flag: it counts where its own definition is accepted.
@@ -121,12 +121,13 @@ def _left_by(facts: Facts, week: int) -> Mask:
 
 def _graduated(facts: Facts, stay: Stays) -> Mask:
     """Graduated in the first stay: a diploma dated in it or in the summer after, or graduation as the reason."""
-    return has_diploma(facts, stay.start, stay.end + TRANSFER_GAP_DAYS) | (stay.reason == GRADUATED)
+    told: Mask = stay.reason == GRADUATED
+    return has_diploma(facts, stay.start, stay.end + TRANSFER_GAP_DAYS) | told
 
 
 def _year_over(stay: Stays, known_until: float) -> Mask:
-    """The first twelve months are known to the end, or the student has left already."""
-    return (years_later(stay.start, 1) <= known_until) | np.isfinite(stay.end)
+    """The first twelve months are known to the end; who left earlier does not come in before the others do."""
+    return np.asarray(years_later(stay.start, 1) <= known_until, dtype=np.bool_)
 
 
 def _dropout_year_1(facts: Facts, known_until: float) -> Numbers:
@@ -141,8 +142,8 @@ def _uitval_eduarte(facts: Facts, known_until: float) -> Numbers:
     start, end = facts.days("enrolment", "start_date"), facts.days("enrolment", "end_date")
     cohort = facts.numbers("enrolment", "cohort")
     cohort_end = _first_of_august(np.where(np.isnan(cohort), _school_year(start), cohort) + 1.0)
-    left = (end < cohort_end) & (end <= known_until)
-    inside = ~np.isnan(cohort_end) & (left | (cohort_end <= known_until)) & ~died(facts)
+    left = end < cohort_end
+    inside = (cohort_end <= known_until) & ~died(facts)
     return np.where(inside, left.astype(np.float64), np.nan)
 
 

@@ -102,8 +102,9 @@ def _features(schema: Schema) -> str:
     )
     counts = ", ".join(f"week {week}: {len(available(schema, week))}" for week in CUTOFFS)
     prose = (
-        f"Aantal kenmerken per peilweek / number of features by cut-off week: {counts}. Groep `background` is"
-        " bekend op de eerste dag; de andere vanaf week 1 / group `background` is known on the first day, the others from week 1.\n"
+        f"Aantal kenmerken per peilweek / number of features by cut-off week: {counts}. Groep `background` is bekend op"
+        " de eerste dag, de andere vanaf week 1 / group `background` is known on the first day, the others from"
+        " week 1.\n"
     )
     return prose + "\n" + _grid(head, (_feature_cells(feature) for feature in available(schema, max(CUTOFFS))))
 

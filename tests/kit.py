@@ -123,7 +123,7 @@ def coalition(folder: Path, schools: int = 5, rows: int = SIZE, threshold: int =
     schema = load_schema()
     experiment = definition.freeze(definition.read(DEFAULT), schema)
     coordinator = SigningKey.generate()
-    ids = [f"school-{index}" for index in range(schools)]
+    ids = sorted(f"school-{index}" for index in range(schools))
     keys = {school: (SigningKey.generate(), SigningKey.generate()) for school in ids}
     charter = Charter(
         name="Testcoalitie",

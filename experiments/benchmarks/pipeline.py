@@ -66,9 +66,7 @@ def noise_sd(release: Release, schools: int) -> float:
     return float(release.variance * inflation) ** 0.5 * float(release.gamma)
 
 
-def _open(
-    schools: Sequence[Students], step: Step, releases: Sequence[Release], state: State
-) -> list[Floats]:
+def _open(schools: Sequence[Students], step: Step, releases: Sequence[Release], state: State) -> list[Floats]:
     for query, _ in step:
         query.check_state(state)
     honest = len(schools) - COLLUSION_THRESHOLD

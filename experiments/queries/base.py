@@ -94,13 +94,9 @@ class Query(ABC):
 
 def _check_array(key: str, values: Any, length: int, low: float, high: float) -> None:
     if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != (length,):
-        raise StateError(
-            f"{key} is float64 [{length}]", f"{getattr(values, 'shape', 'no array')}", "follow the plan"
-        )
+        raise StateError(f"{key} is float64 [{length}]", f"{getattr(values, 'shape', 'no array')}", "follow the plan")
     if length and not (np.isfinite(values).all() and values.min() >= low and values.max() <= high):
-        raise StateError(
-            f"{key} lies in [{low:g}, {high:g}]", "a value outside", "absorb the opened sum again"
-        )
+        raise StateError(f"{key} lies in [{low:g}, {high:g}]", "a value outside", "absorb the opened sum again")
 
 
 def public(values: Any, low: float, high: float) -> Floats:

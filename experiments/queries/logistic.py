@@ -24,6 +24,7 @@ from experiments.queries.score_bins import LARGEST_EDGE, edges
 from experiments.students import Floats, Students
 
 LARGEST_GRADIENT = 1e12
+PRIOR_ROUNDS = 4
 INTERCEPT_FREEDOM = 10.0  # the prior holds the intercept ten times less than a feature's weight
 
 
@@ -37,9 +38,7 @@ class LogisticGradient(Query):
 
     def __post_init__(self) -> None:
         if not 0 <= self.step < self.settings.gradients:
-            raise QueryError(
-                f"gradients are numbered 0 to {self.settings.gradients - 1}", str(self.step), "plan again"
-            )
+            raise QueryError(f"gradients are numbered 0 to {self.settings.gradients - 1}", str(self.step), "plan again")
 
     @property
     def dimension(self) -> int:
@@ -125,21 +124,34 @@ def sum_curvature(settings: Settings, state: State) -> Floats:
     return students * float(settings.curvature_factor) * rate * (1.0 - rate) * symmetric(state["curvature"])
 
 
-def next_point(
-    points: Floats, gradients: Floats, noise: Floats, curvature: Floats, settings: Settings
-) -> Floats:
+def next_point(points: Floats, gradients: Floats, noise: Floats, curvature: Floats, settings: Settings) -> Floats:
     """Return the weights that all released gradients and the prior together point at.
 
     points, gradients: float64 [t, p+1]; noise: sd per coordinate [t]; curvature H [p+1, p+1]. Minimises
-    Σ_t q_t |g_t + H(w - w_t)|²/s_t² + |(w - w_0)/prior|², where q_t falls by `forgetting` with each newer one.
+    Σ_t q_t |g_t + H(w - w_t)|²/s_t² + prior(w - w_0), where q_t falls by `forgetting` with each newer gradient.
+    The prior is Student's t, so that small weights are held and large ones let go; it is fitted by a few
+    rounds of reweighted least squares.
     """
     age = np.arange(len(points))[::-1]
     trust = (1.0 - float(settings.forgetting)) ** age / np.maximum(noise, 1e-9) ** 2
-    precision = np.full(settings.width, float(settings.prior_sd) ** -2)
-    precision[0] /= INTERCEPT_FREEDOM
     pull = curvature @ ((trust[:, None] * (points @ curvature - gradients)).sum(axis=0))
-    matrix = trust.sum() * (curvature @ curvature) + np.diag(precision)
-    return np.linalg.solve(matrix, pull + precision * points[0])
+    information = trust.sum() * (curvature @ curvature)
+    precision = prior_precision(np.zeros(settings.width), settings)
+    for _ in range(1 + PRIOR_ROUNDS):
+        weights = np.linalg.solve(information + np.diag(precision), pull + precision * points[0])
+        precision = prior_precision(weights, settings)
+    return np.asarray(weights, dtype=np.float64)
+
+
+def prior_precision(weights: Floats, settings: Settings) -> Floats:
+    """Return how firmly the prior holds each weight, [p+1]; the intercept loosely, whatever its value.
+
+    (ν+1)/(ν·τ² + w²) is the reweighting of a Student's t prior with ν degrees of freedom and scale τ.
+    """
+    freedom, spread = float(settings.prior_freedom), float(settings.prior_sd) ** 2
+    precision = (freedom + 1.0) / (freedom * spread + weights**2)
+    precision[0] = 1.0 / (INTERCEPT_FREEDOM * spread)
+    return precision
 
 
 def scores(students: Students, settings: Settings, state: State) -> Floats:

@@ -26,9 +26,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.moments + self.gradients + self.score_table != 1 or min(self.moments, self.gradients) <= 0:
-            raise QueryError(
-                "moments, gradients and score table share exactly 1", f"{self}", "correct the split"
-            )
+            raise QueryError("moments, gradients and score table share exactly 1", f"{self}", "correct the split")
 
 
 def two_stage(

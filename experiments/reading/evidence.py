@@ -13,6 +13,8 @@ SHORT = 16  # hexadecimal characters of a hash that a table shows; the bundle's 
 
 LONG = 30  # characters of an exact number above which it may run over several lines
 
+URGENCY = {"fail": 0, "redacted": 1, "pass": 2}  # a status we do not know stands on top
+
 
 @dataclass(frozen=True)
 class Part:
@@ -232,6 +234,6 @@ def _receipts(finding: Finding, text: Text) -> Part:
 def _disclosure(finding: Finding, text: Text) -> Part:
     rows = tuple(
         (text.known("rule", rule.rule), text.known("status", rule.status), rule.where or text("none"))
-        for rule in finding.disclosure.rules
+        for rule in sorted(finding.disclosure.rules, key=lambda rule: URGENCY.get(rule.status, 0))
     )
     return Part(text("evidence.disclosure"), _heads(text, "rule", "status", "where"), rows)

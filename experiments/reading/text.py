@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
 import yaml
-from markupsafe import Markup
 
 from experiments.reading.errors import CatalogueError
 from experiments.reading.numbers import Numbers
@@ -16,8 +16,9 @@ LANGUAGES: tuple[Language, ...] = ("nl", "en")
 CATALOGUE = Path(__file__).with_name("text.yaml")
 
 
-def catalogue() -> dict[str, dict[str, str]]:
-    """Return key -> {"nl": text, "en": text}.
+@cache
+def catalogue() -> Mapping[str, Mapping[str, str]]:
+    """Return key -> {"nl": text, "en": text}; read once, since it is part of the program.
 
     Raises
     ------
@@ -27,7 +28,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     for key, entry in entries.items():
         if set(entry) != set(LANGUAGES) or not all(isinstance(v, str) and v.strip() for v in entry.values()):
             raise CatalogueError("every text stands in Dutch and in English", key, "write both languages in text.yaml")
-    return cast("dict[str, dict[str, str]]", entries)
+    return cast("Mapping[str, Mapping[str, str]]", entries)
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,6 @@ class Text:
             return self.texts[key].format_map(values)
         except KeyError as error:
             raise CatalogueError("every text and each of its places exist", str(error), f"mend {key}") from None
-
-    def html(self, key: str, **values: object) -> Markup:
-        """Return a text of our own that holds markup; the values are escaped."""
-        return Markup(self.texts[key]).format(**values)
 
     def known(self, family: str, code: str) -> str:
         """Return the text of `family.code`, or the code itself where the catalogue has no words for it."""

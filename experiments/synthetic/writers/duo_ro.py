@@ -36,7 +36,8 @@ def write(school: SyntheticSchool, folder: Path) -> None:
 def _lines(school: SyntheticSchool) -> Iterator[list[str]]:
     """Everything about one student stands together, between the opening VLP and the closing SLR."""
     marks = identifiers(school)
-    records = [*_persons(school), *_enrolments(school), *_programmes(school), *_diplomas(school)]
+    parts = (_persons, _enrolments, _programmes, _placements, _diplomas)
+    records = [record for part in parts for record in part(school)]
     records.sort(key=lambda record: record[:2])
     yield ["VLP", school.brin, "20220801", "20240930", _day(np.array([EXPORT_DATE]))[0]]
     for who, _, (kind, *fields) in records:
@@ -73,6 +74,19 @@ def _programmes(school: SyntheticSchool) -> Iterator[Record]:
         yield int(who), 10 * int(number) + 1, ["ISP", *fields]
 
 
+def _placements(school: SyntheticSchool) -> Iterator[Record]:
+    """A BPV record per BBL enrolment: the employer is there from the first day to the last."""
+    rows = school.enrolments
+    bbl = np.flatnonzero(rows["leertraject"] == "BBL")
+    start, planned, end = (_day(rows[name][bbl]) for name in ("start_date", "planned_end_date", "end_date"))
+    crebo = of_programmes("crebo", rows["programme"][bbl])
+    columns = (rows["student"][bbl], rows["enrolment_id"][bbl], start, planned, end, crebo)
+    for who, number, first, until, last, code in zip(*columns, strict=True):
+        firm = f"1{int(who) * 7 % 10**8:08d}"  # nine digits, of no company
+        fields = [str(number), "1", first, first, until, last, "850", firm, str(code), ""]
+        yield int(who), 10 * int(number) + 2, ["BPV", *fields]
+
+
 def _diplomas(school: SyntheticSchool) -> Iterator[Record]:
     rows = school.diplomas
     crebo = of_programmes("crebo", rows["programme"])
@@ -81,7 +95,7 @@ def _diplomas(school: SyntheticSchool) -> Iterator[Record]:
 
 
 def _absence(school: SyntheticSchool) -> Columns:
-    """The register that the school reports to leerplicht from, so it carries the BSN too: a row per stretch of weeks."""
+    """The register from which the school reports truancy, so it carries the BSN: a row per stretch of weeks."""
     hours, marks = school.attendance, identifiers(school)
     who, column = np.nonzero(~np.isnan(hours.scheduled))
     return {

@@ -6,6 +6,7 @@ ten weeks, and cells that are empty instead of zero.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,19 @@ def write(school: SyntheticSchool, folder: Path) -> None:
         "Diploma's": _diplomas(school),
     }
     for title, columns in sheets.items():
+        rows = list(zip(*(_cells(values) for values in columns.values()), strict=True))
         sheet = book.create_sheet(title)
-        sheet.append(list(columns))
-        for row in zip(*(_cells(values) for values in columns.values()), strict=True):
+        # Excel writes a sheet's size at its top, openpyxl when streaming only if it is told; readers go faster by it.
+        sheet.calculate_dimension = partial(_size, len(columns), 1 + len(rows))
+        for row in (tuple(columns), *rows):
             sheet.append(row)
     book.save(folder / "studentgegevens.xlsx")
+
+
+def _size(width: int, height: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return f"A1:{get_column_letter(width)}{height}"
 
 
 def _cells(values: NDArray[np.generic]) -> list[Any]:
@@ -119,7 +128,7 @@ def _programmes(school: SyntheticSchool) -> Columns:
 
 def _absence(school: SyntheticSchool) -> Columns:
     hours = school.attendance
-    tables = {"ongeoorloofd": hours.unauthorised, "geoorloofd": hours.authorised, "rooster": hours.scheduled}
+    tables = {"ongeoorloofd": hours.unauthorised, "geoorloofd": hours.authorised}
     weeks = {f"Week {week} {name}": table[:, week - 1] for name, table in tables.items() for week in range(1, 11)}
     return {"Leerlingnummer": school.students["number"], **weeks}
 

@@ -228,10 +228,10 @@ def _disclosure() -> dict[str, Any]:
     return {
         "passed": True,
         "rules": [
-            {"rule": "threshold", "status": "suppressed", "where": "evaluation.calibration[9]"},
-            {"rule": "group_disclosure", "status": "pass", "where": None},
+            {"rule": "threshold", "status": "redacted", "where": "evaluation.calibration[9]"},
+            {"rule": "group", "status": "pass", "where": None},
             {"rule": "rounding", "status": "pass", "where": "evaluation.calibration"},
-            {"rule": "denominator", "status": "pass", "where": "evaluation.at_k"},
+            {"rule": "rate", "status": "pass", "where": "evaluation.at_k"},
         ],
     }
 
