@@ -37,9 +37,7 @@ class Card(BaseModel):
 
     def school(self) -> School:
         """The same as a member of a charter."""
-        return School(
-            self.id, self.name, bytes.fromhex(self.node_key), bytes.fromhex(self.fg_key), self.enrolments
-        )
+        return School(self.id, self.name, bytes.fromhex(self.node_key), bytes.fromhex(self.fg_key), self.enrolments)
 
 
 class Signer(documents.StrictModel):

@@ -144,7 +144,9 @@ def _bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         rule = "A finding's evidence is complete."
-        raise NotVerified("evidence_missing", rule, f"{path.name}: {error.strerror}", "Ask for the whole bundle.") from error
+        raise NotVerified(
+            "evidence_missing", rule, f"{path.name}: {error.strerror}", "Ask for the whole bundle."
+        ) from error
     if len(data) > LARGEST_FILE:
         raise _unreadable(path)
     return data

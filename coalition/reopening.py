@@ -199,7 +199,9 @@ def _check_state(step: planning.Step, ask: protocol.Ask, state: Mapping[str, np.
     expected = planning.asked_at(step, state)
     if canonical.encode(dict(expected)) != canonical.encode(dict(ask.state)):
         raise wrong(
-            "other_state", "A step is asked at the state that the steps before it opened.", f"another at step {ask.step}"
+            "other_state",
+            "A step is asked at the state that the steps before it opened.",
+            f"another at step {ask.step}",
         )
 
 
@@ -255,7 +257,9 @@ def _follow(
         raise wrong("state_missing", "The state after every step is recorded.", f"none after {one.step.index}")
     after = canonical.decode(recorded[one.step.index], max_bytes=STATE_BYTES)
     if not isinstance(after, dict) or not _same(derived, after):
-        raise wrong("state_does_not_follow", "Each state follows from the opened sums.", f"another after {one.step.index}")
+        raise wrong(
+            "state_does_not_follow", "Each state follows from the opened sums.", f"another after {one.step.index}"
+        )
     return after
 
 

@@ -59,9 +59,7 @@ def describe(workspace: Workspace, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def submit(
-    workspace: Workspace, experiment: Experiment, person: str, key: SigningKey, now: int | None = None
-) -> Path:
+def submit(workspace: Workspace, experiment: Experiment, person: str, key: SigningKey, now: int | None = None) -> Path:
     """Submit an experiment, signed by an analyst of the charter; return the file that goes to every FG.
 
     The same experiment twice is refused by name, so that an approval never speaks of two definitions. Raises

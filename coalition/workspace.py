@@ -1,9 +1,9 @@
 """A folder arrives; the coordinator's key, charter, schema and store leave, opened once and passed around.
 
-    DIR/coordinator.pem   the coordinator's private key, mode 0600
-    DIR/charter.cbor      the charter, to be carried to every FG
-    DIR/schema.yaml       the coalition's own columns, if it has any
-    DIR/store.sqlite      everything else (`coalition.store`)
+DIR/coordinator.pem   the coordinator's private key, mode 0600
+DIR/charter.cbor      the charter, to be carried to every FG
+DIR/schema.yaml       the coalition's own columns, if it has any
+DIR/store.sqlite      everything else (`coalition.store`)
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ class Workspace:
         return cls.establish(root, key, charters.read(charter_document, key.public), schema)
 
     @classmethod
-    def establish(
-        cls, root: Path, key: SigningKey, charter: Charter, schema: Path | None = None
-    ) -> Workspace:
+    def establish(cls, root: Path, key: SigningKey, charter: Charter, schema: Path | None = None) -> Workspace:
         """Make a workspace for a charter of this coordinator key; the charter leaves it as DIR/charter.cbor.
 
         Nothing is written until the schema holds, and the charter comes last, so that a folder with a charter is

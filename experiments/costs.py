@@ -29,9 +29,7 @@ def describe(plan: Plan, experiment: Experiment, charter: Charter) -> dict[str, 
         "rho_reserved": rational(plan.rho_reserved),
         "retries": plan.retries,
         "exchanges": plan.exchanges,
-        "steps": [
-            {"step": step.index, **_sum(planned, charter)} for step in plan.steps for planned in step.queries
-        ],
+        "steps": [{"step": step.index, **_sum(planned, charter)} for step in plan.steps for planned in step.queries],
         "accounts": _accounts(plan, experiment, charter),
         "person_at_several_schools": {
             "schools": charter.schools_per_person,

@@ -20,6 +20,7 @@ from experiments.students import Floats
 SHARES = (0.05, 0.10, 0.15, 0.20, 0.30)
 DRAWS = 1000
 SEED_TAG = b"datacoalitie/evaluation/1"
+OPEN_BIN = 1.5
 TWO_SIDED_95 = 1.959963984540054
 FEWEST_FOR_A_RATE = 2.0  # a bin whose count is within two sd of the noise has no observed rate
 
@@ -92,11 +93,10 @@ def evaluate(table: Floats, noise_sd: float, edges: Floats) -> Evaluation:
     cells = feasible(table.reshape(2, bins))
     if cells.sum(axis=1).min() <= 0:
         raise EvaluationError("both outcomes occur among held-out students", "one", "pool more schools")
-    draws = _draws(cells, noise_sd)
-    figures = [_figures(part, edges) for part in draws]
+    both, sampling, privacy = (_figures(part, edges) for part in _draws(cells, noise_sd))
     estimates = {
-        name: _estimate(value, *(part[name] for part in figures), _highest(name))
-        for name, value in {name: float(v[0]) for name, v in _figures(cells[None], edges).items()}.items()
+        name: _estimate(float(value[0]), both[name], sampling[name], privacy[name], _highest(name))
+        for name, value in _figures(cells[None], edges).items()
     }
     return _assemble(estimates, cells, noise_sd, edges)
 
@@ -111,8 +111,14 @@ def _assemble(estimates: dict[str, Estimate], cells: Floats, noise_sd: float, ed
         CalibrationBin(float(chances[i]), float(counts[i]), estimates[f"observed {i}"] if counts[i] > hidden else None)
         for i in range(len(counts))
     )
-    names = ("students", "base_rate", "auc", "brier")
-    return Evaluation(*(estimates[name] for name in names), at_k, calibration)
+    return Evaluation(
+        students=estimates["students"],
+        base_rate=estimates["base_rate"],
+        auc=estimates["auc"],
+        brier=estimates["brier"],
+        at_k=at_k,
+        calibration=calibration,
+    )
 
 
 def feasible(cells: Floats) -> Floats:
@@ -126,7 +132,7 @@ def feasible(cells: Floats) -> Floats:
     rank = np.arange(1, cells.shape[-1] + 1)
     excess = (np.cumsum(ordered, axis=-1) - total) / rank
     support = np.maximum((ordered > excess).sum(axis=-1, keepdims=True), 1)
-    return np.maximum(cells - np.take_along_axis(excess, support - 1, axis=-1), 0.0)
+    return np.asarray(np.maximum(cells - np.take_along_axis(excess, support - 1, axis=-1), 0.0))
 
 
 def _draws(cells: Floats, noise_sd: float) -> tuple[Floats, Floats, Floats]:
@@ -166,7 +172,7 @@ def _figures(tables: Floats, edges: Floats) -> dict[str, Floats]:
         "brier": (positives * (1 - chances) ** 2 + negatives * chances**2).sum(axis=1) / students,
     }
     for k in SHARES:
-        caught = _caught(counts, positives, k * students)
+        caught = _caught(counts, positives, edges, k * students)
         figures[f"precision {k}"] = caught / (k * students)
         figures[f"recall {k}"] = caught / hits
         figures[f"lift {k}"] = caught / (k * hits)
@@ -186,28 +192,34 @@ def table_auc(negatives: Floats, positives: Floats, edges: Floats) -> Floats:
     ties = 0.5 + np.minimum(_widths(edges) / 12.0, 0.25)
     wins = (positives * (below + ties * negatives)).sum(axis=1)
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-    return np.clip(wins / np.maximum(pairs, 1e-9), 0.0, 1.0)
+    return np.asarray(np.clip(wins / np.maximum(pairs, 1e-9), 0.0, 1.0))
 
 
 def _widths(edges: Floats) -> Floats:
-    """Return each bin's width; the two open ones count as wide as their neighbour."""
+    """Return each bin's width; the two open ones count as half again as wide as their neighbour."""
     inner = np.diff(edges) if len(edges) > 1 else np.array([1.0])
-    return np.concatenate([inner[:1], inner, inner[-1:]])
+    return np.concatenate([inner[:1] * OPEN_BIN, inner, inner[-1:] * OPEN_BIN])
 
 
 def predicted(edges: Floats) -> Floats:
     """Return each bin's predicted chance, float64 [bins]: that of its middle, open bins half a width further."""
     widths = _widths(edges)
     middles = np.concatenate([[edges[0] - widths[0] / 2], edges + widths[1:] / 2])
-    return 1.0 / (1.0 + np.exp(-np.clip(middles, -700.0, 700.0)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(middles, -700.0, 700.0))))
 
 
-def _caught(counts: Floats, positives: Floats, wanted: Floats) -> Floats:
-    """Return how many positives the `wanted` [m] highest scores hold, spread evenly within a bin."""
+def _caught(counts: Floats, positives: Floats, edges: Floats, wanted: Floats) -> Floats:
+    """Return how many positives the `wanted` [m] highest scores hold.
+
+    Of a bin that is used for a part f, its best students are taken: if scores lie evenly in it and are
+    calibrated, their rate is 1 + (1 - rate)·h·(1 - f)/2 times the bin's, h being its width in log odds.
+    """
     from_top, hits = counts[:, ::-1], positives[:, ::-1]
     before = np.cumsum(from_top, axis=1) - from_top
     part = np.clip((wanted[:, None] - before) / np.maximum(from_top, 1e-9), 0.0, 1.0)
-    return np.asarray((part * hits).sum(axis=1), dtype=np.float64)
+    rate = hits / np.maximum(from_top, 1e-9)
+    tilt = 1.0 + (1.0 - rate) * _widths(edges)[::-1] * (1.0 - part) / 2.0
+    return np.asarray(np.minimum(part * hits * tilt, np.minimum(hits, part * from_top)).sum(axis=1))
 
 
 def _highest(name: str) -> float:
@@ -216,7 +228,7 @@ def _highest(name: str) -> float:
 
 def _estimate(value: float, both: Floats, sampling: Floats, privacy: Floats, highest: float) -> Estimate:
     """Return the value with a normal interval of the redrawn figures' spread, kept within [0, highest]."""
-    reach = TWO_SIDED_95 * float(both.std())
+    value, reach = min(highest, value), TWO_SIDED_95 * float(both.std())  # a sum may end one bit above 1
     low, high = max(0.0, value - reach), min(highest, value + reach)
     return Estimate(value, min(low, value), max(high, value), float(sampling.std()), float(privacy.std()))
 

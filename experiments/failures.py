@@ -1,10 +1,10 @@
 """Any exception arrives; a `Failure` leaves: code, exit code, and rule, value found and remedy for a person.
 
-    exit 1    an error without a code of its own
-    exit 2    a command, file or document that cannot be used as it is
-    exit 3-6  the trees of `coalition.errors` and `node.errors` say which
-    exit 70   a defect of this program
-    exit 130  interrupted from the keyboard
+exit 1    an error without a code of its own
+exit 2    a command, file or document that cannot be used as it is
+exit 3-6  the trees of `coalition.errors` and `node.errors` say which
+exit 70   a defect of this program
+exit 130  interrupted from the keyboard
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Failure:
     @property
     def title(self) -> str:
         """Who has to act: the reader, or the makers of this program."""
-        return "This program failed. / Dit programma faalde." if self.exit_code == DEFECT else "Not done. / Niet gedaan."
+        return (
+            "This program failed. / Dit programma faalde." if self.exit_code == DEFECT else "Not done. / Niet gedaan."
+        )
 
     @property
     def data(self) -> dict[str, Any]:
@@ -55,7 +57,9 @@ def describe(error: BaseException) -> Failure:
         if failure is not None:
             return failure
     remedy = "Run it again with DATACOALITIE_DEBUG=1 and report the traceback, after checking that it names no student."
-    return Failure("internal", DEFECT, "This is a defect of the program, not of your files.", type(error).__name__, remedy)
+    return Failure(
+        "internal", DEFECT, "This is a defect of the program, not of your files.", type(error).__name__, remedy
+    )
 
 
 def _own(error: BaseException) -> Failure | None:
@@ -123,4 +127,10 @@ def _file(error: BaseException) -> Failure | None:
     if not isinstance(error, OSError):
         return None
     found = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or type(error).__name__)
-    return Failure("file", USAGE, "A file or folder named on the command line can be read or written.", found, "Check path, rights and free space.")
+    return Failure(
+        "file",
+        USAGE,
+        "A file or folder named on the command line can be read or written.",
+        found,
+        "Check path, rights and free space.",
+    )

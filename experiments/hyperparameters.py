@@ -13,11 +13,9 @@ from fractions import Fraction
 from experiments.errors import QueryError
 
 GRADIENTS = 8  # exchanges; with prepare, moments, score table and close they make twelve
-CURVATURE_SHARE = Fraction(1, 20)  # of the gradients' budget, for the second moments that ride with the first
-GROWTH = Fraction(13, 10)  # each gradient costs this much more than the one before: late ones matter most
 CLIP_AT_REFERENCE, CLIP_SLOPE, REFERENCE_SIGNAL = 0.45, 0.2, 13.0
 SMALLEST_CLIP, LARGEST_CLIP = 0.35, 1.2
-FEW_HELD_OUT, MANY_HELD_OUT = 2_000, 10_000
+WEAK_TABLE, STRONG_TABLE = 1_500.0, 6_000.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class Settings:
     eigenvalue_floor: least curvature assumed, in units of a feature's variance.
     forgetting: share of its weight that a gradient loses each time a newer one arrives.
     class_weight: weight of the two counts among the moments.
+    curvature_share: part of the gradients' budget for the second moments that ride with the first gradient.
+    growth: how much more each gradient may cost than the one before: late ones are asked at better points.
     """
 
     features: int
@@ -50,6 +50,8 @@ class Settings:
     eigenvalue_floor: Fraction = Fraction(1, 10)
     forgetting: Fraction = Fraction(12, 100)
     class_weight: Fraction = Fraction(1)
+    curvature_share: Fraction = Fraction(1, 20)
+    growth: Fraction = Fraction(13, 10)
 
     def __post_init__(self) -> None:
         if not 1 <= self.features <= 1000:
@@ -63,7 +65,13 @@ class Settings:
         return self.features + 1
 
 
-def settings(training_size: int, held_out_size: int, features: int, rho_gradients: Fraction) -> Settings:
+def settings(
+    training_size: int,
+    held_out_size: int,
+    features: int,
+    rho_gradients: Fraction,
+    rho_table: Fraction = Fraction(0),
+) -> Settings:
     """Return the constants for so many students by *public* figures, so many features and so much budget.
 
     Raises `QueryError` for sizes below one or a budget that is not positive.
@@ -71,7 +79,7 @@ def settings(training_size: int, held_out_size: int, features: int, rho_gradient
     if training_size < 1 or features < 1 or rho_gradients <= 0:
         raise QueryError("sizes and budget are positive", f"{training_size}, {features}, {rho_gradients}", "plan again")
     signal = training_size * math.sqrt(2 * float(rho_gradients)) / features
-    return Settings(features, clip_share(signal), bins(held_out_size))
+    return Settings(features, clip_share(signal), bins(held_out_size, rho_table))
 
 
 def clip_share(signal: float) -> Fraction:
@@ -83,14 +91,19 @@ def clip_share(signal: float) -> Fraction:
     return Fraction(round(100 * min(LARGEST_CLIP, max(SMALLEST_CLIP, share))), 100)
 
 
-def gradient_shares(gradients: int = GRADIENTS) -> tuple[Fraction, ...]:
-    """Return each gradient's part of the gradients' budget; they add to 1 - CURVATURE_SHARE."""
-    weights = [GROWTH**step for step in range(gradients)]
-    return tuple((1 - CURVATURE_SHARE) * weight / sum(weights) for weight in weights)
+def gradient_shares(chosen: Settings) -> tuple[Fraction, ...]:
+    """Return each gradient's part of the gradients' budget; with the curvature's they add to 1."""
+    weights = [chosen.growth**step for step in range(chosen.gradients)]
+    return tuple((1 - chosen.curvature_share) * weight / sum(weights) for weight in weights)
 
 
-def bins(held_out_size: int) -> int:
-    """Return the number of score bins: noise per bin is constant, so few students want few bins."""
-    if held_out_size < FEW_HELD_OUT:
-        return 12
-    return 20 if held_out_size < MANY_HELD_OUT else 40
+def bins(held_out_size: int, rho_table: Fraction) -> int:
+    """Return the number of score bins, for so many held-out students by public figures and so much budget.
+
+    Every bin adds its own noise to the AUC (its error grows as the square root of their number), so there are
+    as few as the shares of `experiments/evaluation.py` allow unless the signal n·sqrt(2ρ) is strong.
+    """
+    signal = held_out_size * math.sqrt(2 * float(rho_table))
+    if signal < WEAK_TABLE:
+        return 8
+    return 20 if signal < STRONG_TABLE else 40

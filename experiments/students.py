@@ -36,14 +36,9 @@ class Students:
                 f"shapes {shapes} for {len(self.names)} names",
                 "select the students again",
             )
-        if (self.features.dtype, self.outcome.dtype, self.held_out.dtype) != (
-            np.float64,
-            np.float64,
-            np.bool_,
-        ):
-            raise QueryError(
-                "features and outcome are float64, held_out is bool", "another type", "convert them"
-            )
+        kinds = [array.dtype.str[1:] for array in (self.features, self.outcome, self.held_out)]
+        if kinds != ["f8", "f8", "b1"]:
+            raise QueryError("features and outcome are float64, held_out is bool", "another type", "convert them")
 
     def __len__(self) -> int:
         return len(self.outcome)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 import typer.core
@@ -41,12 +41,16 @@ class Grid:
     rows: Sequence[Sequence[str]]
 
 
+Block = str | Grid | Callable[["Console"], None]
+"""A paragraph, a table, or something that draws itself on a console."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a command found: `data` for machines, `blocks` for people, and an error when the answer is no."""
 
     data: Mapping[str, Any]
-    blocks: Sequence[str | Grid] = ()
+    blocks: Sequence[Block] = ()
     error: Exception | None = None
 
 
@@ -64,11 +68,22 @@ class Command(typer.core.TyperCommand):
         )
         options["params"] = [*(options.get("params") or []), chosen]
         super().__init__(*args, **options)
+        self._restore_argument_help()
+
+    def _restore_argument_help(self) -> None:
+        """Click 8.5 forgets the help that typer 0.20 gave an argument; the annotations still know it."""
+        hints = get_type_hints(self.callback, include_extras=True)
+        for parameter in self.params:
+            for note in getattr(hints.get(parameter.name or ""), "__metadata__", ()):
+                if isinstance(note, typer.models.ArgumentInfo):
+                    parameter.help = note.help  # type: ignore[attr-defined]
 
 
 def application(about: str) -> typer.Typer:
     """An empty command line with this house's habits."""
-    return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    return typer.Typer(
+        help=about, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", no_args_is_help=False
+    )
 
 
 def run(app: typer.Typer, program: str, argv: Sequence[str] | None = None) -> int:
@@ -145,18 +160,26 @@ def rational(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
-def console(stderr: bool = False) -> Console:
-    """A console that never interprets what it prints: names from files are text, not markup."""
+def console(stderr: bool = False, markup: bool = False) -> Console:
+    """A console that does not interpret what it prints: names from files are text, not markup.
+
+    With `markup`, for what draws itself and escapes names by itself.
+    """
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else TEXT_WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return Console(file=stream, stderr=stderr, width=width, markup=markup, highlight=False, emoji=False)
 
 
-def _show(out: Console, blocks: Sequence[str | Grid]) -> None:
+def _show(out: Console, blocks: Sequence[Block]) -> None:
     for block in blocks:
-        out.print(block if isinstance(block, str) else _table(block), soft_wrap=isinstance(block, str))
+        if isinstance(block, Grid):
+            out.print(_table(block))
+        elif isinstance(block, str):
+            out.print(block, soft_wrap=True)
+        else:
+            block(console(out.stderr, markup=True))
 
 
 def _table(grid: Grid) -> Any:
@@ -179,9 +202,24 @@ def _show_failure(failure: Failure) -> None:
         out.print(line, soft_wrap=True)
 
 
-def show_now(blocks: Sequence[str | Grid]) -> None:
+def show_now(blocks: Sequence[Block]) -> None:
     """Show blocks before a question is asked; on stderr, so that stdout keeps the result alone."""
     _show(console(stderr=True), blocks)
+
+
+def confirm(preview: Sequence[Block], question: str, yes: bool) -> Sequence[Block]:
+    """Show what is about to happen and ask; return the blocks that the closing report still has to show.
+
+    With `yes` nobody is asked, and the preview belongs to the report. Raises `click.Abort` for a no, and
+    `click.UsageError` where nobody can be asked.
+    """
+    if yes:
+        return preview
+    show_now(preview)
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on: look at what is shown, and add --yes.")
+    click.confirm(question, abort=True, err=True)
+    return ()
 
 
 @contextmanager

@@ -73,7 +73,10 @@ class Desk:
         """The charter in force; `UnusableInput` when none was accepted yet."""
         charter = self.state.charter
         if charter is None:
-            rule, remedy = "An FG accepts a charter before anything else.", "Run: coalition-node approve NODE --charter FILE."
+            rule, remedy = (
+                "An FG accepts a charter before anything else.",
+                "Run: coalition-node approve NODE --charter FILE.",
+            )
             raise UnusableInput("no_charter", rule, "none", remedy)
         return charter
 

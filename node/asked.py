@@ -92,7 +92,12 @@ def blocks(described: Mapping[str, Any]) -> list[str | Grid]:
     words += [f"{key}: {value}" for key, value in legal.items()]
     words.append(f"outcome / uitkomst: {described['outcome']['nl']} / {described['outcome']['en']}")
     words.append(f"experiment {described['experiment']}, hash {described['definition_hash']}")
-    return [*words, _column_grid(described), *costs.grids(described["plan"], described["school"]), _left_grid(described)]
+    return [
+        *words,
+        _column_grid(described),
+        *costs.grids(described["plan"], described["school"]),
+        _left_grid(described),
+    ]
 
 
 def _column_grid(described: Mapping[str, Any]) -> Grid:

@@ -89,7 +89,9 @@ def _students(folder: NodeFolder, schema: Schema) -> Callable[[Experiment], Stud
     def students(experiment: Experiment) -> Students:
         if experiment.hash not in kept:
             tables = Store.open(folder.data).tables()
-            cohorts = Pseudonyms.open(folder.data).cohorts()
+            everyone = {student for table in tables.values() for student in table["student"].unique()}
+            with Pseudonyms.open(folder.data) as pseudonyms:
+                cohorts = pseudonyms.cohorts_of(everyone)
             kept.clear()
             kept[experiment.hash] = selection.select(tables, cohorts, experiment, schema)
         return kept[experiment.hash]

@@ -186,7 +186,7 @@ Rule: TypeAlias = Annotated[
     BeforeValidator(_long_form),
 ]
 
-_RULE: TypeAdapter[Any] = TypeAdapter(Rule)
+_RULE: TypeAdapter[Part] = TypeAdapter(Rule)
 
 
 def parts_of(rule: Part) -> Iterator[Part]:

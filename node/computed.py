@@ -6,22 +6,21 @@ it looks up); what cannot be read becomes missing and is counted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import singledispatch
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import pandas as pd
 
+from node.cells import DTYPES, Kind, Note, filled, read_as
 from node.column_rules import (
     ISO_DATE,
     AgeAt,
     Between,
     Compare,
     ConstantRule,
-    DateFormat,
     DifferenceOf,
     FromRule,
     OffsetDate,
@@ -33,28 +32,10 @@ from node.column_rules import (
     WeekOf,
 )
 from node.errors import UnusableInput
-from node.formats import (
-    date_formats,
-    decimal_marks,
-    distinct_texts,
-    per_distinct,
-    read_boolean,
-    read_date,
-    read_number,
-    read_whole,
-)
+from node.formats import per_distinct, read_boolean, read_date, read_number, read_whole
 from node.identifiers import Protected
 from node.mapping_document import Source
 
-Kind: TypeAlias = Literal["text", "whole", "number", "date", "boolean"]
-
-DTYPES: Mapping[Kind, str] = {
-    "text": "string",
-    "whole": "Int64",
-    "number": "float64",
-    "date": "datetime64[us]",
-    "boolean": "boolean",
-}
 FIRST_SCHOOL_MONTH = 8
 MAX_DAYS = 200_000
 
@@ -64,14 +45,14 @@ class Rows:
     """The rows that a rule is carried out on.
 
     protected: the source's own rows; sources: every source by full name, for look-ups; settings: how each source is
-    read; tally: counts of what happened, by what; place: `table.column`, for errors.
+    read; note: where
+    counts go, and the column's name for errors.
     """
 
     protected: Protected
     sources: Mapping[str, Protected]
     settings: Mapping[str, Source]
-    tally: Counter[str]
-    place: str
+    note: Note
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -80,7 +61,9 @@ class Rows:
 
     def same(self, value: Scalar, kind: Kind) -> pd.Series:
         """Return one value for every row."""
-        return pd.Series([_constant(value, kind, self.place)] * len(self.frame), index=self.frame.index, dtype=DTYPES[kind])
+        return pd.Series(
+            [_constant(value, kind, self.note.place)] * len(self.frame), index=self.frame.index, dtype=DTYPES[kind]
+        )
 
 
 @singledispatch
@@ -91,55 +74,6 @@ def evaluate(rule: Part, rows: Rows, kind: Kind) -> pd.Series:
     what a rule gives is no such kind.
     """
     raise TypeError(f"no column rule: {type(rule).__name__}")
-
-
-# Reading text -----------------------------------------------------------------------------------------------------
-
-
-def read_as(texts: pd.Series, kind: Kind, rows: Rows, source: Source, form: DateFormat | None = None) -> pd.Series:
-    """Read filled texts as a kind; a text that is none becomes missing and is counted as `unreadable`."""
-    if kind == "text":
-        return texts.astype("string")
-    values = per_distinct(texts, _reader(texts, kind, rows, source, form), DTYPES[kind])
-    rows.tally["unreadable"] += int((texts.notna() & values.isna()).sum())
-    return values
-
-
-def _reader(
-    texts: pd.Series, kind: Kind, rows: Rows, source: Source, form: DateFormat | None
-) -> Callable[[str], Any]:
-    if kind == "date":
-        chosen = _date_format(texts, form or source.dates, rows.place)
-        return lambda text: read_date(text, chosen)
-    if kind == "number":
-        mark = _decimal_mark(texts, source.decimal, rows.place)
-        return lambda text: read_number(text, mark)
-    return read_whole if kind == "whole" else read_boolean
-
-
-def _date_format(texts: pd.Series, pinned: DateFormat | None, place: str) -> DateFormat:
-    found = date_formats(distinct_texts(texts))
-    if set(found) - {pinned} if pinned else len(found) > 1:
-        shown = ", ".join(f"{count} different cells as {form}" for form, count in found.most_common())
-        raise UnusableInput(
-            "mixed_dates" if len(found) > 1 else "wrong_dates",
-            f"The dates of one column ({place}) are written in one way" + (f": {pinned}." if pinned else "."),
-            shown,
-            "Export them alike, or correct `date` or `dates` in the mapping.",
-        )
-    return pinned or next(iter(found), "yyyy-mm-dd")
-
-
-def _decimal_mark(texts: pd.Series, pinned: str | None, place: str) -> str:
-    found = decimal_marks(distinct_texts(texts))
-    if set(found) - {pinned} if pinned else len(found) > 1:
-        raise UnusableInput(
-            "mixed_decimals" if len(found) > 1 else "wrong_decimal",
-            f"The numbers of one column ({place}) have one decimal mark" + (f": {pinned!r}." if pinned else "."),
-            ", ".join(f"{count} different cells with {mark!r}" for mark, count in found.most_common()),
-            "Export them alike and without marks for thousands, or correct `decimal` in the mapping.",
-        )
-    return pinned or next(iter(found), ".")
 
 
 # Source columns ---------------------------------------------------------------------------------------------------
@@ -153,23 +87,17 @@ def _from(rule: FromRule, rows: Rows, kind: Kind) -> pd.Series:
     if rule.recode is not None:
         return _recoded(texts, rule, rows, kind)
     if rule.date is not None:
-        return _cast(read_as(texts, "date", rows, source, rule.date), "date", kind, rows.place)
+        return _cast(read_as(texts, "date", source, rows.note, rule.date), "date", kind, rows.note.place)
     if rule.scale is not None:
-        return _cast(read_as(texts, "number", rows, source) * float(rule.scale), "number", kind, rows.place)
-    return read_as(texts.str.slice(0, rule.first) if rule.first else texts, kind, rows, source)
-
-
-def filled(texts: pd.Series, missing: tuple[str, ...] = ()) -> pd.Series:
-    """Return the texts without surrounding space; empty ones and those that stand for missing are missing."""
-    stripped = texts.str.strip()
-    return stripped.mask(stripped.isin(["", *missing]))
+        return _cast(read_as(texts, "number", source, rows.note) * float(rule.scale), "number", kind, rows.note.place)
+    return read_as(texts.str.slice(0, rule.first) if rule.first else texts, kind, source, rows.note)
 
 
 def _recoded(texts: pd.Series, rule: FromRule, rows: Rows, kind: Kind) -> pd.Series:
-    codes = {text: _constant(value, kind, rows.place) for text, value in (rule.recode or {}).items()}
+    codes = {text: _constant(value, kind, rows.note.place) for text, value in (rule.recode or {}).items()}
     declared = "otherwise" in rule.model_fields_set
-    otherwise = _constant(rule.otherwise, kind, rows.place)
-    rows.tally["otherwise" if declared else "unlisted"] += int((texts.notna() & ~texts.isin(list(codes))).sum())
+    otherwise = _constant(rule.otherwise, kind, rows.note.place)
+    rows.note.tally["otherwise" if declared else "unlisted"] += int((texts.notna() & ~texts.isin(list(codes))).sum())
     return per_distinct(texts, lambda text: codes.get(text, otherwise), DTYPES[kind])
 
 
@@ -182,7 +110,7 @@ def _looked_up(rule: FromRule, rows: Rows) -> pd.Series:
     names = [name for name in there.columns if name != "value"]
     ambiguous = there.duplicated(names, keep=False)
     here = _keys(rows.protected, rule.by, other.students is not None)
-    rows.tally["ambiguous"] += len(here.merge(there.loc[ambiguous, names].drop_duplicates(), on=names))
+    rows.note.tally["ambiguous"] += len(here.merge(there.loc[ambiguous, names].drop_duplicates(), on=names))
     found = here.merge(there[~ambiguous], on=names, how="left")["value"]
     return found.set_axis(rows.frame.index)
 
@@ -200,17 +128,19 @@ def _one_hot(rule: OneHotRule, rows: Rows, kind: Kind) -> pd.Series:
     source = rows.settings[rows.protected.source]
     flags = pd.DataFrame(
         {
-            name: read_as(filled(rows.frame[name], source.missing), "boolean", rows, source).fillna(False).astype(bool)
+            name: read_as(filled(rows.frame[name], source.missing), "boolean", source, rows.note)
+            .fillna(False)
+            .astype(bool)
             for name in rule.one_hot
         }
     )
     number = flags.sum(axis=1)
-    rows.tally["none_set"] += int((number == 0).sum())
-    rows.tally["several_set"] += int((number > 1).sum())
+    rows.note.tally["none_set"] += int((number == 0).sum())
+    rows.note.tally["several_set"] += int((number > 1).sum())
     usable = number > 0 if rule.several == "first" else number == 1
     position = flags.to_numpy().argmax(axis=1)  # of the first flag set, in the order of the mapping
-    codes = [_constant(code, kind, rows.place) for code in rule.one_hot.values()]
-    otherwise = _constant(rule.otherwise, kind, rows.place)
+    codes = [_constant(code, kind, rows.note.place) for code in rule.one_hot.values()]
+    otherwise = _constant(rule.otherwise, kind, rows.note.place)
     values = [codes[at] if use else otherwise for at, use in zip(position, usable, strict=True)]
     return pd.Series(values, index=flags.index, dtype=DTYPES[kind])
 
@@ -227,7 +157,9 @@ def _constant(value: Scalar, kind: Kind, place: str) -> Any:
     """The value of a mapping as this kind. Raises UnusableInput when it is none."""
     if value is None:
         return None
-    text = str(value).lower() if isinstance(value, bool) else format(value, "f") if isinstance(value, Decimal) else value
+    text = (
+        str(value).lower() if isinstance(value, bool) else format(value, "f") if isinstance(value, Decimal) else value
+    )
     found = _READERS[kind](str(text))
     if found is None or (isinstance(value, bool) and kind not in ("boolean", "text")):
         raise UnusableInput(
@@ -252,7 +184,7 @@ def _cast(values: pd.Series, given: Kind, wanted: Kind, place: str) -> pd.Series
     """Values of one kind as another, where that says the same; otherwise the mapping is wrong."""
     if given == wanted:
         return values.astype(DTYPES[wanted])
-    if given == "number" and wanted == "whole" or given == "whole" and wanted == "number":
+    if (given == "number" and wanted == "whole") or (given == "whole" and wanted == "number"):
         return values.round().astype(DTYPES[wanted])
     if wanted == "text" and given == "whole":
         return values.astype("string")
@@ -273,40 +205,42 @@ def _cast(values: pd.Series, given: Kind, wanted: Kind, place: str) -> pd.Series
 def _age_at(rule: AgeAt, rows: Rows, kind: Kind) -> pd.Series:
     born, on = evaluate(rule.born, rows, "date"), evaluate(rule.on, rows, "date")
     before_birthday = (on.dt.month * 100 + on.dt.day) < (born.dt.month * 100 + born.dt.day)
-    return _cast(_whole(on.dt.year - born.dt.year - before_birthday, born, on), "whole", kind, rows.place)
+    return _cast(_whole(on.dt.year - born.dt.year - before_birthday, born, on), "whole", kind, rows.note.place)
 
 
 @evaluate.register
 def _school_year_of(rule: SchoolYearOf, rows: Rows, kind: Kind) -> pd.Series:
     date = evaluate(rule.date, rows, "date")
-    return _cast(_whole(date.dt.year - (date.dt.month < FIRST_SCHOOL_MONTH), date), "whole", kind, rows.place)
+    return _cast(_whole(date.dt.year - (date.dt.month < FIRST_SCHOOL_MONTH), date), "whole", kind, rows.note.place)
 
 
 @evaluate.register
 def _between(rule: Between, rows: Rows, kind: Kind) -> pd.Series:
     start, end = evaluate(rule.start, rows, "date"), evaluate(rule.end, rows, "date")
     days = (end - start).dt.days
-    return _cast(_whole(days // (7 if rule.compute == "weeks_between" else 1), start, end), "whole", kind, rows.place)
+    return _cast(
+        _whole(days // (7 if rule.compute == "weeks_between" else 1), start, end), "whole", kind, rows.note.place
+    )
 
 
 @evaluate.register
 def _week_of(rule: WeekOf, rows: Rows, kind: Kind) -> pd.Series:
     date, start = evaluate(rule.date, rows, "date"), evaluate(rule.start, rows, "date")
-    return _cast(_whole((date - start).dt.days // 7 + 1, date, start), "whole", kind, rows.place)
+    return _cast(_whole((date - start).dt.days // 7 + 1, date, start), "whole", kind, rows.note.place)
 
 
 @evaluate.register
 def _offset_date(rule: OffsetDate, rows: Rows, kind: Kind) -> pd.Series:
     base, days = evaluate(rule.base, rows, "date"), evaluate(rule.days, rows, "number")
     usable = days.where(days.abs() <= MAX_DAYS).round()
-    rows.tally["unreadable"] += int((days.notna() & usable.isna()).sum())
-    return _cast(base + pd.to_timedelta(usable, unit="D"), "date", kind, rows.place)
+    rows.note.tally["unreadable"] += int((days.notna() & usable.isna()).sum())
+    return _cast(base + pd.to_timedelta(usable, unit="D"), "date", kind, rows.note.place)
 
 
 @evaluate.register
 def _difference_of(rule: DifferenceOf, rows: Rows, kind: Kind) -> pd.Series:
     difference = evaluate(rule.left, rows, "number") - evaluate(rule.right, rows, "number")
-    return _cast(difference, "number", kind, rows.place)
+    return _cast(difference, "number", kind, rows.note.place)
 
 
 @evaluate.register
@@ -333,8 +267,8 @@ def _over_columns(rule: OverColumns, rows: Rows, kind: Kind) -> pd.Series:
     parts = pd.DataFrame({number: evaluate(column, rows, of) for number, column in enumerate(rule.columns)})
     known = parts.notna().any(axis=1)
     if rule.compute == "sum_of":
-        return _cast(parts.sum(axis=1).where(known), "number", kind, rows.place)
-    return _cast(parts.fillna(False).any(axis=1).astype("boolean").where(known), "boolean", kind, rows.place)
+        return _cast(parts.sum(axis=1).where(known), "number", kind, rows.note.place)
+    return _cast(parts.fillna(False).any(axis=1).astype("boolean").where(known), "boolean", kind, rows.note.place)
 
 
 def _first(columns: list[pd.Series]) -> pd.Series:

@@ -119,9 +119,7 @@ def check(
 
 def present_columns(tables: Iterable[TableQuality]) -> frozenset[str]:
     """Return `table.column` of every column with at least one filled cell."""
-    return frozenset(
-        f"{table.table}.{name}" for table in tables for name, share in table.coverage.items() if share > 0
-    )
+    return frozenset(f"{table.table}.{name}" for table in tables for name, share in table.coverage.items() if share > 0)
 
 
 def _quality(
@@ -131,7 +129,9 @@ def _quality(
     notes += [_of_count(count, _filled(delivered, count), tolerance) for count in counts]
     return TableQuality(
         table=report.table,
-        verdict=_worst([note.verdict for note in notes] + [_of_share(report.rows_set_aside, len(delivered), tolerance)]),
+        verdict=_worst(
+            [note.verdict for note in notes] + [_of_share(report.rows_set_aside, len(delivered), tolerance)]
+        ),
         delivered=len(delivered),
         kept=len(kept),
         set_aside=report.rows_set_aside,

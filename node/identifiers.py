@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from node.pseudonyms import PseudonymKey
 
 KNOWN_NAMES = frozenset(
-    """
-    naam volledigenaam studentnaam deelnemernaam leerlingnaam naamstudent naamdeelnemer naamleerling roepnaam
-    voornaam voornamen voorletters initialen tussenvoegsel voorvoegsel voorvoegsels achternaam geboortenaam
-    geslachtsnaam partnernaam name fullname firstname lastname surname familyname initials
-    sofinummer persoonsnummer persoonsgebondennummer eckid
-    adres adresregel straat straatnaam huisnummer toevoeging huisnummertoevoeging address street housenumber
-    mobiel mobielnummer gsm phone phonenumber mobile iban rekeningnummer paspoortnummer documentnummer
-    """.split()
+    name
+    for line in (
+        "naam volledigenaam studentnaam deelnemernaam leerlingnaam naamstudent naamdeelnemer naamleerling",
+        "roepnaam voornaam voornamen voorletters initialen tussenvoegsel voorvoegsel voorvoegsels achternaam",
+        "geboortenaam geslachtsnaam partnernaam name fullname firstname lastname surname familyname initials",
+        "sofinummer persoonsnummer persoonsgebondennummer eckid adres adresregel straat straatnaam",
+        "huisnummer toevoeging huisnummertoevoeging address street housenumber mobiel mobielnummer gsm phone",
+        "phonenumber mobile iban rekeningnummer paspoortnummer documentnummer",
+    )
+    for name in line.split()
 )
 KNOWN_PARTS = (
     "burgerservice",
@@ -79,9 +81,7 @@ class Protected:
     protection: Protection
 
 
-def protect(
-    export: Export, identifier: Identifier | None, drop: Collection[str], key: PseudonymKey
-) -> Protected:
+def protect(export: Export, identifier: Identifier | None, drop: Collection[str], key: PseudonymKey) -> Protected:
     """Replace the identifier by its keyed HMAC, drop every other direct identifier.
 
     identifier None: rows are not about students. Rows whose identifier is empty are left out and counted.

@@ -4,9 +4,10 @@ The whole path of a school's data, in this order:
 
 1. `intake.read_exports`     every file as text; formats detected
 2. `identifiers.protect`     the student's number becomes a keyed HMAC; direct identifiers are dropped
+   `Pseudonyms.first_of`     a number that the operator linked counts as the first number of that person
 3. `mapping.apply`           the school's columns become the shared schema's
 4. `conformance.check`       repairs in the open, verdict; a delivery that fails ends here
-5. `Pseudonyms.register`     the cohort of every new student, fixed for good; linked numbers become the first one
+5. `Pseudonyms.register`     the cohort of every new student, fixed for good
 6. `Store.write`             the delivery replaces the previous one, whole or not at all
 
 Step 5 precedes step 6, so that no stored student is without an account; a kill between them costs nothing, since
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,26 +61,30 @@ def ingest(exports: Path, mapping: Path, data: Path, key: PseudonymKey, schema: 
     data: the node's data folder. Raises UnusableInput (QualityFailed when the report says fail) and StorageFailed;
     after either the previous delivery still counts.
     """
-    examined = examine(exports, mapping, key, schema)
-    if examined.quality.verdict is Verdict.FAIL:
-        raise QualityFailed(examined.quality)
     with Pseudonyms.open(data) as pseudonyms:
         pseudonyms.bind(key)
-        tables = _as_first_seen(examined.tables, pseudonyms)
-        registered = pseudonyms.register(first_cohorts(tables))
-    delivery = Store.open(data).write(tables, examined.quality.plain())
+        examined = examine(exports, mapping, key, schema, pseudonyms)
+        if examined.quality.verdict is Verdict.FAIL:
+            raise QualityFailed(examined.quality)
+        registered = pseudonyms.register(first_cohorts(examined.tables))
+    delivery = Store.open(data).write(examined.tables, examined.quality.plain())
     return Ingested(delivery, examined.quality, registered)
 
 
-def examine(exports: Path, mapping: Path, key: PseudonymKey, schema: Schema) -> Examined:
-    """Walk the path up to the quality report; nothing is stored and no student registered."""
+def examine(
+    exports: Path, mapping: Path, key: PseudonymKey, schema: Schema, pseudonyms: Pseudonyms | None = None
+) -> Examined:
+    """Walk the path up to the quality report; nothing is stored and no student registered.
+
+    pseudonyms: the node's table, so that the numbers the operator linked count as one person. Raises UnusableInput.
+    """
     document, fingerprint = _document(mapping)
     folder, only = (exports.parent, exports.name) if exports.is_file() else (exports, None)
     read = read_exports(folder, document.sources, only)
     protected: dict[str, Protected] = {}
     for name, export in read.items():
         identifier = identifier_of(document, name, export.frame.columns)
-        protected[name] = protect(export, identifier, document.drop, key)
+        protected[name] = _as_first_seen(protect(export, identifier, document.drop, key), pseudonyms)
     delivery = apply(document, protected, schema)
     tolerance = float(document.tolerance)
     tables, qualities = check(delivery, schema, tolerance)
@@ -137,9 +142,9 @@ def _school_years(enrolment: pd.DataFrame) -> pd.Series:
     return years
 
 
-def _as_first_seen(tables: Mapping[str, pd.DataFrame], pseudonyms: Pseudonyms) -> dict[str, pd.DataFrame]:
-    """The tables with every linked pseudonym replaced by the first of that person: one person, one vector."""
-    return {
-        name: frame.assign(student=frame["student"].map(pseudonyms.first_of(frame["student"])).astype("string"))
-        for name, frame in tables.items()
-    }
+def _as_first_seen(protected: Protected, pseudonyms: Pseudonyms | None) -> Protected:
+    """The rows with every linked pseudonym replaced by the first of that person: one person makes one vector."""
+    if pseudonyms is None or protected.students is None:
+        return protected
+    first = pseudonyms.first_of(protected.students)
+    return replace(protected, students=protected.students.map(first).astype("string"))

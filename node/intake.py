@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from node.detection import SEPARATOR_NAMES, bad_file, encoding_of, separator_of, shown_dates, shown_mark
 from node.errors import UnusableInput
 from node.mapping_document import Source
+from node.records import read_records
+from node.workbook import Workbooks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,22 +65,25 @@ class _Sheet:
     encoding: str = ""
 
 
-def read_exports(folder: Path, sources: Mapping[str, Source]) -> dict[str, Export]:
+def read_exports(folder: Path, sources: Mapping[str, Source], only: str | None = None) -> dict[str, Export]:
     """Read every source of a mapping from one folder; records become one export per kind, `source#KIND`.
+
+    only: the name of the one file to look at, where a person names a file instead of a folder.
 
     Raises UnusableInput: a file is missing, empty, has a header only, another separator or encoding than pinned,
     duplicate column names, lines of unequal length, records that do not add up.
     """
     exports: dict[str, Export] = {}
-    for name, source in sources.items():
-        parts = [_read_file(path, source) for path in matching_files(folder, source)]
-        for kind in parts[0]:
-            full_name = f"{name}#{kind}" if kind else name
-            exports[full_name] = _joined(full_name, [part[kind] for part in parts])
+    with Workbooks() as books:
+        for name, source in sources.items():
+            parts = [_read_file(path, source, books) for path in matching_files(folder, source, only)]
+            for kind in parts[0]:
+                full_name = f"{name}#{kind}" if kind else name
+                exports[full_name] = _joined(full_name, [part[kind] for part in parts])
     return exports
 
 
-def matching_files(folder: Path, source: Source) -> list[Path]:
+def matching_files(folder: Path, source: Source, only: str | None = None) -> list[Path]:
     """Return the files of the folder that the pattern of a source names, sorted; at least one."""
     if not folder.is_dir():
         raise UnusableInput(
@@ -86,6 +91,7 @@ def matching_files(folder: Path, source: Source) -> list[Path]:
         )
     wanted = source.file.casefold()
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] not in ".~")
+    names = [name for name in names if only in (None, name)]
     found = [folder / name for name in names if fnmatch.fnmatchcase(name.casefold(), wanted)]
     if not found:
         raise UnusableInput(
@@ -97,23 +103,19 @@ def matching_files(folder: Path, source: Source) -> list[Path]:
     return found
 
 
-def _read_file(path: Path, source: Source) -> dict[str, tuple[_Sheet, str]]:
+def _read_file(path: Path, source: Source, books: Workbooks) -> dict[str, tuple[_Sheet, str]]:
     """Kind of record ("" where there is one kind) -> its rows and the name of the file they came from."""
     if path.stat().st_size == 0:
         raise bad_file("empty_file", path, "An export holds rows.", "an empty file", "Make the export again.")
     if path.suffix.lower() == ".xlsx":
-        from node.workbook import read_workbook
-
-        sheet = _with_header(path, source, read_workbook(path, source.sheet), "Excel")
+        sheet = _with_header(path, source, books.rows(path, source.sheet), "Excel")
         return {"": (sheet, path.name)}
     encoding = encoding_of(path, source.encoding)
     separator = separator_of(path, source, encoding)
     with _rows(path, encoding, separator) as rows:
         if source.records is not None:
-            from node.records import read_records
-
             kinds = read_records(path.name, source.records, rows)
-            sheets = {kind: _Sheet(names, lines) for kind, (names, lines) in kinds.items()}
+            sheets = {name: _Sheet(kind.names, kind.rows) for name, kind in kinds.items()}
         else:
             sheets = {"": _with_header(path, source, rows, separator)}
     for sheet in sheets.values():
@@ -160,7 +162,9 @@ def _with_header(path: Path, source: Source, rows: Iterator[tuple[int, list[str]
     if uneven:
         raise _ragged(path, len(names), uneven)
     if not sheet.rows:
-        raise bad_file("header_only", path, "An export holds rows under its header.", "no rows", "Make the export again.")
+        raise bad_file(
+            "header_only", path, "An export holds rows under its header.", "no rows", "Make the export again."
+        )
     return _without_blank_names(path, sheet)
 
 
@@ -257,5 +261,3 @@ def _detected(source: str, file: str, sheet: _Sheet, frame: pd.DataFrame) -> Det
         rows=len(frame),
         columns=len(sheet.names),
     )
-
-

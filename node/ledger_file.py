@@ -9,18 +9,20 @@ FG's verifier can open read-only. Table `entries` is append-only by trigger; tab
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from node.counter import EMPTY, Counter, Position
 from node.errors import DamagedLedger, StorageFailed, UnusableInput
-from privacy.balances import State, advance, begin
+from privacy.balances import State, advance, begin, replay
 from privacy.errors import PrivacyError
 from privacy.ledger import BrokenRule, Entry, Record, write
 
@@ -183,6 +185,7 @@ class LedgerFile:
                 yield change
                 if change.state is not before:
                     self._counter.pending(position(before), position(change.state))
+            self._state = change.state
             if change.state is not before:
                 self._counter.committed(position(change.state))
 
@@ -247,23 +250,24 @@ def _insert(connection: sqlite3.Connection, seq: int, head: bytes, record: Recor
 
 
 def _records(connection: sqlite3.Connection, start: int) -> list[Record]:
-    query = "SELECT bytes, signature FROM entries WHERE seq >= ? ORDER BY seq"
-    return [Record(*row) for row in connection.execute(query, (start,))]
+    """Entries from number `start` on; the hash beside each must be that of its bytes."""
+    query = "SELECT seq, bytes, hash, signature FROM entries WHERE seq >= ? ORDER BY seq"
+    records = []
+    for seq, data, digest, signature in connection.execute(query, (start,)):
+        if digest != hashlib.sha256(data).digest():
+            raise damaged(f"entry {seq} is not what its hash says")
+        records.append(Record(data, signature))
+    return records
 
 
 def _replayed(known: State | None, connection: sqlite3.Connection) -> State:
     """`known`, brought up to date with what another process may have added; the whole chain when None."""
     try:
         if known is None:
-            first, *rest = _records(connection, 0)
-            known = begin(first)
-        else:
-            _, *rest = _records(connection, known.count - 1)
-            last = connection.execute("SELECT hash FROM entries WHERE seq = ?", (known.count - 1,)).fetchone()
-            if last != (known.head,):
-                raise damaged(f"entry {known.count - 1} is not what it was")
-        for record in rest:
-            known = advance(known, record)
-    except (PrivacyError, ValueError) as error:
+            return replay(_records(connection, 0))
+        last, *rest = _records(connection, known.count - 1) or [Record(b"", b"")]
+        if hashlib.sha256(last.data).digest() != known.head:
+            raise damaged(f"entry {known.count - 1} is not what it was")
+        return reduce(advance, rest, known)
+    except (PrivacyError, TypeError) as error:  # TypeError: a column holds something else than bytes
         raise damaged(str(error)) from error
-    return known

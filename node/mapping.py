@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from node.cells import DTYPES, Kind, Note, filled
 from node.column_rules import FromRule, OneHotRule, Part, at_week, parts_of
-from node.computed import DTYPES, Kind, Rows, evaluate, filled
+from node.computed import Rows, evaluate
 from node.errors import UnusableInput
 from node.identifiers import Protected, is_known_identifier
 from node.mapping_document import Identifier, Keep, MappingDocument, Source, TableRule, all_rules
@@ -50,7 +51,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Tables as the mapping makes them. unread: source -> its columns that no rule reads (all dropped ones left out)."""
+    """Tables as the mapping makes them. unread: source -> its columns that no rule reads, dropped ones left out."""
 
     tables: Mapping[str, pd.DataFrame]
     counts: tuple[Count, ...]
@@ -119,7 +120,7 @@ class _Fill:
 
     def column(self, table: str, name: str, rule: Part, protected: Protected) -> pd.Series:
         kind = KINDS[self.schema.column(table, name).type]
-        rows = Rows(protected, self.exports, self.settings, self.tally(table, name), f"{table}.{name}")
+        rows = Rows(protected, self.exports, self.settings, Note(self.tally(table, name), f"{table}.{name}"))
         return evaluate(rule, rows, kind)
 
 
@@ -148,8 +149,9 @@ def _parts(table: str, rule: TableRule, fill: _Fill) -> Iterator[pd.DataFrame]:
 
 def _blocks(rule: TableRule) -> Iterator[tuple[int, int | None, Mapping[str, Part]]]:
     """Last week, number of weeks and columns of every block of a wide table."""
-    for week in rule.unpivot.weeks if rule.unpivot else ():
-        yield week, None, {name: at_week(column, week) for name, column in rule.unpivot.columns.items()}
+    if rule.unpivot is not None:
+        for week in rule.unpivot.weeks:
+            yield week, None, {name: at_week(column, week) for name, column in rule.unpivot.columns.items()}
     for span in rule.spans:
         yield span.week, span.weeks, span.columns
 
@@ -165,8 +167,12 @@ def _where(table: str, rule: TableRule, fill: _Fill) -> Protected:
     for name, values in rule.where.items():
         keep &= filled(protected.frame[name]).isin(list(values))
     fill.tally(table)["left_out"] += int((~keep).sum())
-    students = protected.students[keep].reset_index(drop=True)
-    return replace(protected, frame=protected.frame[keep].reset_index(drop=True), students=students)
+    students = protected.students
+    return replace(
+        protected,
+        frame=protected.frame[keep].reset_index(drop=True),
+        students=None if students is None else students[keep].reset_index(drop=True),
+    )
 
 
 def _kept(table: str, keep: Keep | None, protected: Protected, frame: pd.DataFrame, fill: _Fill) -> pd.DataFrame:
@@ -174,8 +180,8 @@ def _kept(table: str, keep: Keep | None, protected: Protected, frame: pd.DataFra
     if keep is None:
         return frame
     key = [name for name in fill.schema.table(table).key if name in frame.columns]
-    rows = Rows(protected, fill.exports, fill.settings, fill.tally(table), f"{table}.keep")
-    order = evaluate(keep.latest or keep.earliest, rows, "date")
+    rows = Rows(protected, fill.exports, fill.settings, Note(fill.tally(table), f"{table}.keep"))
+    order = evaluate(keep.by, rows, "date")
     ends = order.groupby([frame[name] for name in key], dropna=False).transform("max" if keep.latest else "min")
     stays = (order == ends) | ends.isna()
     fill.tally(table)["not_kept"] += int((~stays).sum())

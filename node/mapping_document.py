@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from node.column_rules import DateFormat, FromRule, Many, Number, Part, Rule, parts_of
+from node.column_rules import ConstantRule, DateFormat, FromRule, Many, Number, Part, Rule, parts_of
 from shared_schema import documents
 
 Separator: TypeAlias = Literal[",", ";", "|", "\t"]
@@ -174,6 +174,11 @@ class Keep(Part):
             raise ValueError("keep names one column, under latest or under earliest")
         return self
 
+    @property
+    def by(self) -> Part:
+        """The rule whose date decides."""
+        return self.latest or self.earliest or ConstantRule(constant=None)
+
 
 class TableRule(Part):
     """How one source fills one table. where: source column -> the values whose rows are kept."""
@@ -215,7 +220,7 @@ def all_rules(rule: TableRule) -> Iterator[Part]:
     for span in rule.spans:
         yield from span.columns.values()
     if rule.keep is not None:
-        yield rule.keep.latest or rule.keep.earliest
+        yield rule.keep.by
 
 
 class Words(Part):

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from node.errors import StorageFailed, UnusableInput
 from privacy import canonical
@@ -54,7 +55,9 @@ class PseudonymKey:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError as error:
-            raise _bad_key("a file stands at its place already", "Keep that key: a new one makes every student new.") from error
+            raise _bad_key(
+                "a file stands at its place already", "Keep that key: a new one makes every student new."
+            ) from error
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secret.hex() + "\n")
             file.flush()
@@ -186,15 +189,15 @@ class Pseudonyms:
     def _known(self, students: Iterable[str]) -> dict[str, int | None]:
         return dict(self._select("SELECT pseudonym, cohort FROM student WHERE pseudonym IN", list(students)))
 
-    def _select(self, statement: str, values: list[str]) -> list[tuple]:
+    def _select(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
         """Rows of `statement (?, ?, …)`: the statement is a constant of this module, the values are parameters."""
-        rows: list[tuple] = []
+        rows: list[tuple[Any, ...]] = []
         for start in range(0, len(values), BATCH):
             batch = values[start : start + BATCH]
             rows += self._read(f"{statement} ({', '.join('?' * len(batch))})", batch)
         return rows
 
-    def _read(self, statement: str, values: list[str]) -> list[tuple]:
+    def _read(self, statement: str, values: list[str]) -> list[tuple[Any, ...]]:
         with _stored():
             return self._connection.execute(statement, values).fetchall()
 

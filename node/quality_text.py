@@ -39,7 +39,12 @@ def render(report: Mapping[str, Any], console: Console) -> None:
 def render_questions(services: Iterable[Service], console: Console) -> None:
     """Print which of the forty questions the data serve, and what the others lack."""
     table = _empty("Vragen / Questions", "nr", "vraag / question", "", "ontbreekt / lacking")
-    marks = {"yes": "ja / yes", "no": "nee / no", "extension": "met uitbreiding / with extension", "public": "openbaar / public"}
+    marks = {
+        "yes": "ja / yes",
+        "no": "nee / no",
+        "extension": "met uitbreiding / with extension",
+        "public": "openbaar / public",
+    }
     for service in services:
         table.add_row(
             str(service.number), _plain(service.title_nl), marks[service.verdict], _plain(", ".join(service.lacking))

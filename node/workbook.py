@@ -10,35 +10,52 @@ import datetime as dt
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.detection import bad_file
 from node.errors import UnusableInput
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
 
 MAX_UNPACKED = 1 << 30
 """Bytes that a workbook may unpack to: a zip of a megabyte can hold a thousand times as much."""
 
 
-def read_workbook(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row number, cells as text) of one sheet, empty rows left out; without a name, of the only sheet.
+class Workbooks:
+    """Workbooks of one intake, each opened once, however many of its sheets are read; closed at the end of `with`."""
 
-    Raises UnusableInput when the file is no workbook, unpacks too large, or the sheet is not clear.
-    """
-    import openpyxl
+    def __init__(self) -> None:
+        self._open: dict[Path, Workbook] = {}
 
-    _refuse_bomb(path)
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (KeyError, ValueError, TypeError, SyntaxError, OSError) as error:
-        raise _no_workbook(path, "a workbook that cannot be opened") from error
-    try:
+    def __enter__(self) -> Workbooks:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for book in self._open.values():
+            book.close()
+
+    def rows(self, path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:
+        """Yield (row number, cells as text) of one sheet, empty rows left out; without a name, of the only sheet.
+
+        Raises UnusableInput when the file is no workbook, unpacks too large, or the sheet is not clear.
+        """
+        book = self._open.get(path) or self._opened(path)
         rows = book[_sheet_name(path, book.sheetnames, sheet)].iter_rows(values_only=True)
         for number, row in enumerate(rows, start=1):
             cells = [_text(value) for value in row]
             if any(cells):
                 yield number, cells
-    finally:
-        book.close()
+
+    def _opened(self, path: Path) -> Workbook:
+        import openpyxl
+
+        _refuse_bomb(path)
+        try:
+            self._open[path] = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        except (KeyError, ValueError, TypeError, SyntaxError, OSError) as error:
+            raise _no_workbook(path, "a workbook that cannot be opened") from error
+        return self._open[path]
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from shared_schema.columns import Column, Table, Type
-from shared_schema.facts import numbers
+from shared_schema.facts import dates, numbers
 from shared_schema.report import Finding, count
 
 
@@ -23,7 +23,7 @@ def read_types(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Fi
 
 def _as_type(series: pd.Series, column: Column) -> pd.Series:
     if column.type is Type.DATE:
-        return _dates(series)
+        return dates(series)
     if column.type is Type.BOOLEAN:
         return series.astype(object).map(_truth, na_action="ignore").astype("boolean")
     if column.type is Type.DECIMAL:
@@ -40,10 +40,3 @@ def _truth(value: object) -> object:
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.lower(), pd.NA)
     return bool(value) if value in (0, 1) else pd.NA
-
-
-def _dates(series: pd.Series) -> pd.Series:
-    if pd.api.types.is_datetime64_dtype(series.dtype):
-        return series.astype("datetime64[us]")
-    stamps = pd.to_datetime(series.astype("string"), errors="coerce", format="ISO8601", utc=True)
-    return stamps.dt.tz_localize(None).astype("datetime64[us]")

@@ -50,9 +50,20 @@ def texts(series: pd.Series) -> npt.NDArray[np.object_]:
     return filled
 
 
+def dates(series: pd.Series) -> pd.Series:
+    """Return the values as datetime64[us]; what is missing or not an ISO 8601 date becomes missing.
+
+    The format is never inferred: pandas infers it from the first row, and a row of another student must not matter.
+    """
+    if pd.api.types.is_datetime64_dtype(series.dtype):
+        return series.astype("datetime64[us]")
+    stamps = pd.to_datetime(series.astype("string"), errors="coerce", format="ISO8601", utc=True)
+    return stamps.dt.tz_localize(None).astype("datetime64[us]")
+
+
 def days(series: pd.Series) -> Numbers:
     """Return dates as days since 1970-01-01; what is missing or not a date becomes NaN."""
-    stamps = pd.to_datetime(series, errors="coerce").to_numpy("datetime64[s]")
+    stamps = dates(series).to_numpy("datetime64[us]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype("datetime64[D]").astype(np.float64))
 
 
@@ -60,7 +71,8 @@ def days(series: pd.Series) -> Numbers:
 class Facts:
     """The tables of one school beside the sorted index of its students.
 
-    Every array that a method returns has one entry per student of `index`, in its order.
+    Every array that a method returns has one entry per student of `index`, in its order. The fields with an
+    underscore hold what has been computed once; they are never part of a value.
     """
 
     schema: Schema
@@ -68,6 +80,7 @@ class Facts:
     index: pd.Index
     _first: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _rows: dict[str, tuple[pd.DataFrame, Positions]] = field(default_factory=dict, repr=False)
+    _ordered: dict[str, tuple[pd.DataFrame, Positions]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, tables: Tables, schema: Schema) -> Facts:
@@ -92,6 +105,11 @@ class Facts:
 
         Ties in the declared order are broken by the other columns, so the order of rows in the file never matters.
         """
+        if table not in self._ordered:
+            self._ordered[table] = self._in_order(table)
+        return self._ordered[table]
+
+    def _in_order(self, table: str) -> tuple[pd.DataFrame, Positions]:
         frame, positions = self.rows(table)
         declared = [name for name in self.schema.table(table).order if name in frame.columns]
         others = sorted(set(frame.columns) - set(declared))

@@ -45,7 +45,7 @@ class Source(Generic[T]):
     def compute(self, given: T) -> Numbers:
         """Return one finite value per student, filled where missing and clipped to the feature's bounds."""
         values = fill(self.value(given), self.feature.fill)
-        return np.clip(values, self.feature.low, self.feature.high)
+        return np.clip(values, self.feature.low, self.feature.high) + 0.0  # -0.0 becomes 0.0: one zero only
 
 
 def recorded(values: Numbers) -> Numbers:

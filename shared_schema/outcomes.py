@@ -194,7 +194,7 @@ def _school_year(start: Numbers) -> Numbers:
 
 
 def _first_of_august(year: Numbers) -> Numbers:
-    known = np.isfinite(year)
+    known = (year > 1900.0) & (year < 2200.0)
     months = ((np.where(known, year, 1970.0).astype(np.int64) - 1970) * 12 + 7).astype("datetime64[M]")
     return np.where(known, months.astype("datetime64[D]").astype(np.int64).astype(np.float64), np.nan)
 

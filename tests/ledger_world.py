@@ -13,6 +13,7 @@ from node.counter import Counter
 from node.ledger_store import LedgerStore
 from privacy.charter import Charter, Person, School
 from privacy.identity import SigningKey
+from privacy.ledger import Account
 from privacy.statements import (
     Approval,
     CharterAcceptance,
@@ -47,6 +48,7 @@ class World:
     """School s0 with its node, its FG and its ledger; s1 and s2 exist in the charter only."""
 
     folder: Path
+    counter_folder: Path | None = None
     node: SigningKey = field(default_factory=SigningKey.generate)
     fg: SigningKey = field(default_factory=SigningKey.generate)
     coordinator: SigningKey = field(default_factory=SigningKey.generate)
@@ -54,7 +56,9 @@ class World:
 
     def __post_init__(self) -> None:
         others = [SigningKey.generate().public for _ in range(4)]
-        self.charter = make_charter(self.coordinator.public, [(self.node.public, self.fg.public), others[:2], others[2:]])
+        self.charter = make_charter(
+            self.coordinator.public, [(self.node.public, self.fg.public), others[:2], others[2:]]
+        )
 
     @property
     def path(self) -> Path:
@@ -62,7 +66,7 @@ class World:
 
     @property
     def counter(self) -> Counter:
-        return Counter(self.folder / "outside" / "counter")
+        return Counter((self.counter_folder or self.folder / "outside") / "counter")
 
     def create(self) -> LedgerStore:
         """An empty ledger: genesis and charter."""
@@ -112,13 +116,7 @@ class World:
         return run_id(EXPERIMENT, {"s0": serial, "s1": 1, "s2": 1})
 
     def spent(self, store: LedgerStore) -> Fraction:
-        return store.state().balance(_account()).spent
-
-
-def _account() -> Any:
-    from privacy.ledger import Account
-
-    return Account(*ACCOUNT)
+        return store.balances()[Account(*ACCOUNT)].spent
 
 
 def charge(

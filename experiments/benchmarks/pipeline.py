@@ -5,6 +5,7 @@ What production adds and this leaves out changes no figure: masks (they cancel),
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -63,7 +64,7 @@ def exact_run(
 def noise_sd(release: Release, schools: int) -> float:
     """Return the sd of the whole noise per coordinate, in the units of the vectors: n schools, t colluders."""
     inflation = Fraction(schools, schools - COLLUSION_THRESHOLD)
-    return float(release.variance * inflation) ** 0.5 * float(release.gamma)
+    return math.sqrt(release.variance * inflation) * float(release.gamma)
 
 
 def _open(schools: Sequence[Students], step: Step, releases: Sequence[Release], state: State) -> list[Floats]:

@@ -119,12 +119,13 @@ def load(folder: Path) -> Table697:
 
 
 def _scaled(values: pd.Series, low: float, high: float) -> Floats:
-    return np.clip(2.0 * (values.to_numpy(dtype=np.float64) - low) / (high - low) - 1.0, -1.0, 1.0)
+    scaled: Floats = 2.0 * (values.to_numpy(dtype=np.float64) - low) / (high - low) - 1.0
+    return np.clip(scaled, -1.0, 1.0)
 
 
 def merged(courses: pd.Series) -> NDArray[np.str_]:
     """Return each row's school: its course, the two smallest merged until every school has enough students."""
-    school = courses.to_numpy(dtype=str).astype("U64")
+    school: NDArray[np.str_] = courses.to_numpy(dtype=str).astype("U64")
     while True:
         names, sizes = np.unique(school, return_counts=True)
         if sizes.min() >= SMALLEST_SCHOOL:

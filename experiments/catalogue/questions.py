@@ -24,8 +24,8 @@ class Question(StrictModel):
     number: int = Field(ge=1)
     title: Bilingual
     release: str
-    needs: list[str] = []
-    one_of: list[list[str]] = []
+    needs: list[str] = Field(default_factory=list)
+    one_of: list[list[str]] = Field(default_factory=list)
     beyond: Bilingual | None = None
     public: bool = False
 

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.errors import QueryError, StateError
 from experiments.students import Floats, Students
@@ -129,6 +130,11 @@ def logistic(scores: Floats) -> Floats:
     """Return 1/(1 + exp(-s)) for each score, by one scalar call a row."""
     held = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
     return np.array([1.0 / (1.0 + math.exp(-score)) for score in held.tolist()], dtype=np.float64)
+
+
+def one_cell(cell: NDArray[np.int64], cells: int, counted: Floats) -> Floats:
+    """Return float64 [n, cells]: `counted` (0.0 or 1.0) of each row in its own cell, 0.0 in the others."""
+    return np.where(cell[:, None] == np.arange(cells), counted[:, None], 0.0)
 
 
 def root_above(square: Fraction) -> Fraction:

@@ -10,10 +10,9 @@ from experiments.errors import QueryError
 from experiments.students import Floats
 
 LARGEST_EDGE = 1e6
-_FEW = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 # Share of students expected below each edge. Every set has .70, .80, .85, .90 and .95: the top 30 to 5 %.
 LEVELS: dict[int, tuple[float, ...]] = {
-    12: _FEW,
+    8: (0.25, 0.50, 0.70, 0.80, 0.85, 0.90, 0.95),
     20: tuple(step / 20 for step in range(1, 20)),
     40: tuple(step / 40 for step in range(1, 40)),
 }

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from experiments.hyperparameters import Settings
-from experiments.queries.base import Bounds, Query, State, linear, public
+from experiments.queries.base import Bounds, Query, State, linear, one_cell, public
 from experiments.queries.logistic import gradient_bounds
 from experiments.queries.moments import standardised
 from experiments.queries.score_bins import LARGEST_EDGE
@@ -62,7 +62,7 @@ class ScoreTable(Query):
         found = np.searchsorted(state["edges"], score, side="right")
         cell = found + self.settings.bins * (students.outcome == 1.0)
         counted = usable * students.held_out
-        return (cell[:, None] == np.arange(self.dimension)) * counted[:, None]
+        return one_cell(cell, self.dimension, counted)
 
     def absorb(self, state: State, total: Floats, noise_sd: float) -> State:
         """Add `score_table` [2·bins] and `score_table_sd` [1]."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from experiments.errors import QueryError
-from experiments.queries.base import Bounds, Query, State, bounded_rows, public
+from experiments.queries.base import Bounds, Query, State, bounded_rows, one_cell, public
 from experiments.students import Floats, Students
 
 LARGEST_CELL = 1e12
@@ -82,7 +82,7 @@ class Table(Query):
             edges = np.array([float(edge) for edge in axis.edges])
             cell = cell * axis.classes + np.searchsorted(edges, column, side="right")
         counted = usable * self._asked(students)
-        return (cell[:, None] == np.arange(self.dimension)) * counted[:, None]
+        return one_cell(cell, self.dimension, counted)
 
     def _column(self, axis: Axis, students: Students, features: Floats) -> Floats:
         if axis.column == OUTCOME:

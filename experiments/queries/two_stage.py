@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from experiments.errors import QueryError
-from experiments.hyperparameters import CURVATURE_SHARE, Settings, gradient_shares, settings
+from experiments.hyperparameters import Settings, gradient_shares, settings
 from experiments.queries.base import Query
 from experiments.queries.curvature import Curvature
 from experiments.queries.logistic import LogisticGradient
@@ -43,12 +43,14 @@ def two_stage(
     `constants` replaces the derived ones: for choosing them on made-up data.
     """
     split = split or Split()
-    chosen = constants or settings(training_size, held_out_size, features, rho * split.gradients)
-    shares = [share * split.gradients for share in gradient_shares(chosen.gradients)]
+    chosen = constants or settings(
+        training_size, held_out_size, features, rho * split.gradients, rho * split.score_table
+    )
+    shares = [share * split.gradients for share in gradient_shares(chosen)]
     steps: list[Step] = [((Moments(chosen), split.moments),)]
     for index, share in enumerate(shares):
         gradient = (LogisticGradient(chosen, index), share)
-        curvature = ((Curvature(chosen), split.gradients * CURVATURE_SHARE),) if index == 0 else ()
+        curvature = ((Curvature(chosen), split.gradients * chosen.curvature_share),) if index == 0 else ()
         steps.append((*curvature, gradient))
     if split.score_table:
         steps.append(((ScoreTable(chosen), split.score_table),))

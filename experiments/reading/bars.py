@@ -15,6 +15,7 @@ from experiments.reading.text import Text
 
 MANY = 12  # above this many rows the name stands beside the row instead of above it
 SHOWN_WEIGHTS = 12
+WIDEST_ODDS = 1000.0  # beyond this a scale says nothing any more; the table holds the number itself
 RIGHT_EDGE = WIDTH - 14
 
 
@@ -286,11 +287,15 @@ def _middle(value: float | Estimate) -> float:
 
 def _ends(value: float | Estimate) -> tuple[float, ...]:
     ends = (value.low, value.value, value.high) if isinstance(value, Estimate) else (value,)
-    return tuple(max(end, 1e-3) for end in ends)
+    return tuple(_inside(end) for end in ends)
+
+
+def _inside(odds: float) -> float:
+    return min(max(odds, 1 / WIDEST_ODDS), WIDEST_ODDS)
 
 
 def _strength(weight: Weight) -> float:
-    return abs(math.log(max(_middle(weight.odds_ratio), 1e-3)))
+    return abs(math.log(_inside(_middle(weight.odds_ratio))))
 
 
 def _odds_axis(canvas: Canvas, text: Text, rows: Rows, span: Span) -> None:
@@ -310,7 +315,7 @@ def _odds(canvas: Canvas, text: Text, rows: Rows, span: Span, row: int, weight: 
     if isinstance(odds, Estimate):
         low, _, high = (span.x(math.log(end)) for end in _ends(odds))
         canvas.whisker((low, y), (high, y))
-    x = span.x(math.log(max(_middle(odds), 1e-3)))
+    x = span.x(math.log(_inside(_middle(odds))))
     canvas.line((span.x(0.0), y), (x, y), "link")
     if _middle(odds) >= 1:
         canvas.circle((x, y), 5.5, "dot two")

@@ -1,6 +1,7 @@
 """A finding arrives; the rows an FG recomputes and an auditor checks leave, exact numbers included."""
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,6 +14,7 @@ SHORT = 16  # hexadecimal characters of a hash that a table shows; the bundle's 
 
 LONG = 30  # characters of an exact number above which it may run over several lines
 
+AT_K = re.compile(r"(precision|recall) at (\d+(?:\.\d+)?)")  # how the disclosure report names a ratio
 URGENCY = {"fail": 0, "redacted": 1, "pass": 2}  # a status we do not know stands on top
 
 
@@ -233,7 +235,17 @@ def _receipts(finding: Finding, text: Text) -> Part:
 
 def _disclosure(finding: Finding, text: Text) -> Part:
     rows = tuple(
-        (text.known("rule", rule.rule), text.known("status", rule.status), rule.where or text("none"))
+        (text.known("rule", rule.rule), text.known("status", rule.status), _place(text, rule.where))
         for rule in sorted(finding.disclosure.rules, key=lambda rule: URGENCY.get(rule.status, 0))
     )
     return Part(text("evidence.disclosure"), _heads(text, "rule", "status", "where"), rows)
+
+
+def _place(text: Text, where: str | None) -> str:
+    """Return the words for a place that a rule speaks of: "precision at 0.1" is "Precisie bij 10%"."""
+    if where is None:
+        return text("none")
+    found = AT_K.fullmatch(where)
+    if found is None:
+        return text.known("place", where)
+    return text("place.at", measure=text(f"measure.{found[1]}"), k=text.numbers.share(float(found[2])))

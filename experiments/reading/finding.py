@@ -170,7 +170,7 @@ class Step(Record):
 
 
 class Account(Record):
-    """What one school's students of one cohort have spent, over all experiments."""
+    """What this experiment cost one school's students of one cohort, and the most its FG allowed it to cost."""
 
     school: str
     population: str
@@ -276,7 +276,7 @@ class Finding(Record):
     question: Bilingual
     purpose: Bilingual
     rehearsal: bool
-    created: datetime
+    created: datetime | None  # null in a draft that reviewers read
     coalition: str
     experiment: str
     outcome: Outcome

@@ -109,7 +109,7 @@ def _content(finding: Finding, text: Text) -> dict[str, object]:
         "flow": flow(finding, text),
         "price": evidence.price(finding, text),
         "proof": evidence.proof(finding, text),
-        "limits": [*limits, text("limits.fixed.1"), text("limits.fixed.2")],
+        "limits": [*limits, text("limits.fixed")],
     }
 
 

@@ -31,12 +31,12 @@ def headline(finding: Finding) -> AtK | None:
 
 def outcome(finding: Finding, text: Text) -> str:
     """Return the outcome's label as it reads inside a sentence."""
-    label = finding.outcome.label.pick(text.language)
+    label = finding.outcome.label.pick(text.language).strip().removesuffix(".")
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def _manner(finding: Finding) -> str:
-    return "dropout" if finding.outcome.name.startswith("dropout") else "other"
+    return "dropout" if finding.outcome.name.startswith(("dropout", "uitval")) else "other"
 
 
 def _hundred(share: float) -> int:

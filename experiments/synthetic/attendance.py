@@ -46,8 +46,13 @@ def attend(rng: np.random.Generator, students: Columns, absence_factor: float) -
     unauthorised = np.minimum(unauthorised, scheduled)
     authorised = np.minimum(authorised, scheduled - unauthorised)
     unregistered = rng.random((n, len(WEEKS))) < 0.006  # a teacher who forgot
-    hours = [np.where(unregistered, np.nan, table) for table in (scheduled, unauthorised, authorised)]
-    return Attendance(*hours, grades=_grades(rng, motivation, unauthorised, scheduled), trend=trend)
+    return Attendance(
+        scheduled=np.where(unregistered, np.nan, scheduled),
+        unauthorised=np.where(unregistered, np.nan, unauthorised),
+        authorised=np.where(unregistered, np.nan, authorised),
+        grades=_grades(rng, motivation, unauthorised, scheduled),
+        trend=trend,
+    )
 
 
 def _unauthorised_share(rng: np.random.Generator, students: Columns, trend: Floats) -> Floats:
@@ -60,13 +65,16 @@ def _unauthorised_share(rng: np.random.Generator, students: Columns, trend: Floa
         + 0.9 * rng.normal(size=len(trend))
     )
     middle = np.array(LAST_WEEK) - np.array(WEEKS) / 2
-    return np.minimum(np.exp(level[:, None] + trend[:, None] * np.minimum(middle - 5.0, 15.0) / 5.0), 0.9)
+    growth = trend[:, None] * np.minimum(middle - 5.0, 15.0) / 5.0
+    share: Floats = np.minimum(np.exp(level[:, None] + growth), 0.9)
+    return share
 
 
 def _authorised_share(rng: np.random.Generator, students: Columns) -> Floats:
     level = -3.2 + 0.7 * rng.normal(size=len(students["niveau"])) - 0.15 * students["motivation"].astype(float)
     season = np.array([0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.1, 1.2, 1.2, 1.2, 1.3, 1.2, 1.0])
-    return np.minimum(np.exp(level)[:, None] * season, 0.8)
+    share: Floats = np.minimum(np.exp(level)[:, None] * season, 0.8)
+    return share
 
 
 def _hours(rng: np.random.Generator, expected: Floats, shape: float) -> Floats:
@@ -88,4 +96,5 @@ def _grades(rng: np.random.Generator, motivation: Floats, absent: Floats, schedu
 
 def through_week_10(table: NDArray[np.float64]) -> Floats:
     """Sum of the ten single weeks of a table [n, 13], unregistered weeks left out. Shape [n]."""
-    return np.nansum(table[:, :10], axis=1)
+    total: Floats = np.nansum(table[:, :10], axis=1)
+    return total

@@ -6,13 +6,14 @@ Everything here is drawn for each student separately, given the school's mix; on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.synthetic.programmes import CATALOGUE, SECTORS, VOOROPLEIDINGEN
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = dict[str, NDArray[Any]]
 
 COHORTS = (2022, 2023)
 # Prior education by niveau (rows: niveau 1-4; columns: VOOROPLEIDINGEN): who comes to which level.
@@ -93,7 +94,8 @@ def _programme(rng: np.random.Generator, school: Character, n: int) -> Columns:
 def _prior_education(rng: np.random.Generator, niveau: NDArray[np.generic]) -> NDArray[np.str_]:
     cumulative = np.cumsum(_PRIOR / _PRIOR.sum(axis=1, keepdims=True), axis=1)[niveau.astype(int) - 1]
     position = (rng.random(len(niveau))[:, None] > cumulative).sum(axis=1)
-    return np.array(VOOROPLEIDINGEN)[np.minimum(position, len(VOOROPLEIDINGEN) - 1)]
+    prior: NDArray[np.str_] = np.array(VOOROPLEIDINGEN)[np.minimum(position, len(VOOROPLEIDINGEN) - 1)]
+    return prior
 
 
 def _gender(rng: np.random.Generator, sector: NDArray[np.generic]) -> NDArray[np.str_]:
@@ -110,7 +112,9 @@ def _age(rng: np.random.Generator, columns: Columns) -> NDArray[np.int64]:
     age = 16 + havo_or_more + rng.poisson(0.7, size=n)
     age = age + np.where(columns["vooropleiding"] == "MBO", 1 + rng.poisson(1.4, size=n), 0)
     late = rng.random(n) < np.where(columns["leertraject"] == "BBL", 0.35, 0.05)
-    return np.minimum(age + np.where(late, rng.gamma(1.3, 6.0, size=n).astype(np.int64), 0), 62)
+    later = np.where(late, rng.gamma(1.3, 6.0, size=n).astype(np.int64), 0)
+    years: NDArray[np.int64] = np.minimum(age + later, 62)
+    return years
 
 
 def _dates(rng: np.random.Generator, age: NDArray[np.generic], n: int) -> Columns:

@@ -6,7 +6,7 @@ For studies of scale, and as the yardstick of the export writers: what an export
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,19 +49,17 @@ def of_programmes(field: str) -> NDArray[np.generic]:
 
 def _person(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
     people = school.students
-    postcode = people["postcode4"].astype(str).astype(object)
     return {
         "student": student,
         "geslacht": people["geslacht"],
         "vooropleiding": people["vooropleiding"],
-        "postcode4": np.where(people["postcode4"] == 0, None, postcode),
+        "postcode4": _blank_where(people["postcode4"] == 0, people["postcode4"]),
         "apcg": people["apcg"],
     }
 
 
 def _enrolment(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
     rows = school.enrolments
-    reason = rows["reason"].astype(object)
     kept = (
         "cohort",
         "start_date",
@@ -75,7 +73,7 @@ def _enrolment(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns
         "student": student[rows["student"]],
         "enrolment_id": rows["enrolment_id"].astype(str),
         **{name: rows[name] for name in kept},
-        "reden_uitschrijving": np.where(reason == "", None, reason),
+        "reden_uitschrijving": _blank_where(rows["reason"] == "", rows["reason"]),
         "applied_before_april": rows["applied_before_april"],
         "team": rows["team"],
         "college": rows["college"],
@@ -134,6 +132,13 @@ def _diploma(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
         "niveau": rows["niveau"],
         "funded": np.ones(len(rows["student"]), dtype=bool),
     }
+
+
+def _blank_where(missing: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.object_]:
+    """Return the values as text, None where missing."""
+    texts = values.astype(str).astype(object)
+    texts[missing] = None
+    return texts
 
 
 def _frame(columns: Columns) -> pd.DataFrame:

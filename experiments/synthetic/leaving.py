@@ -28,7 +28,7 @@ def linear_part(students: Columns, attendance: Attendance) -> Floats:
     """What each trait adds by itself, [n]."""
     unauthorised = through_week_10(attendance.unauthorised)
     prior = students["vooropleiding"]
-    return (
+    score: Floats = (
         0.85 * np.log1p(unauthorised / 8.0)
         + 0.015 * through_week_10(attendance.authorised)
         + 0.40 * (students["niveau"].astype(int) <= 2)
@@ -40,6 +40,7 @@ def linear_part(students: Columns, attendance: Attendance) -> Floats:
         - 0.20 * students["motivation"].astype(float)
         - 0.15 * (np.nan_to_num(attendance.grades[:, 0], nan=6.5) - 6.5)
     )
+    return score
 
 
 def interactions(students: Columns, attendance: Attendance) -> Floats:
@@ -51,7 +52,7 @@ def interactions(students: Columns, attendance: Attendance) -> Floats:
     age, niveau = students["age_at_start"].astype(int), students["niveau"].astype(int)
     prior, bbl = students["vooropleiding"], students["leertraject"] == "BBL"
     low_prior = np.isin(prior, ["VMBO_BB", "VMBO_KB", "prak", "basis", "nan"])
-    return (
+    score: Floats = (
         1.6 * ((unauthorised > 16) & (niveau >= 3))
         - 1.2 * ((unauthorised > 16) & (niveau <= 2))  # there it is the rule rather than the alarm
         + 1.8 * (bbl & (late > early))  # a BBL'er who stops coming has lost the employer
@@ -64,6 +65,7 @@ def interactions(students: Columns, attendance: Attendance) -> Floats:
         + 0.9 * ((students["sector"] == "techniek") & (students["geslacht"] == "V"))
         + 0.9 * ((students["sector"] == "zorg_welzijn") & (students["geslacht"] == "M"))
     )
+    return score
 
 
 def chance_of_leaving(students: Columns, attendance: Attendance, rate: float) -> Floats:

@@ -124,8 +124,10 @@ def _score(rng: np.random.Generator, features: Floats, factors: Floats, interact
     """A sparse linear score of standardised columns, plus what only an interaction or threshold expresses."""
     spread = features.std(axis=0)
     standard = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    weights = rng.normal(size=features.shape[1]) * (rng.random(features.shape[1]) < 0.5)
+    width = features.shape[1]
+    weights: Floats = np.where(rng.random(width) < 0.5, rng.normal(size=width), 0.0)
     weights[0] += 1.0  # never an all-zero score
     linear = standard @ weights
     bent = factors[:, 0] * factors[:, 1] + 1.5 * (factors[:, 2] > 1.0)
-    return linear / linear.std() + interaction * (bent - bent.mean()) / bent.std()
+    score: Floats = linear / linear.std() + interaction * (bent - bent.mean()) / bent.std()
+    return score

@@ -1,8 +1,8 @@
-"""A synthetic school arrives; a DUO register overview (RO) leaves, with the school's own absence and programme lists.
+"""A synthetic school arrives; a DUO register overview (RO) leaves, with what the school keeps beside it.
 
 Warts of the original: no header, the kind of record in the first field, students under BSN or onderwijsnummer,
-dates as ccyymmdd, a closing record with counts. DUO knows no absence, prior education or application, so the
-school adds its absence register; no marks, so they are missing.
+dates as ccyymmdd, a closing record with counts. DUO knows no absence and no background, so the school adds its
+absence register, its intake list and its list of programmes. Marks and apcg it has nowhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from experiments.synthetic.identifiers import Identifiers, identifiers
 from experiments.synthetic.leaving import EXPORT_DATE
 from experiments.synthetic.sector import SyntheticSchool
 from experiments.synthetic.writers.export_file import Dialect, texts, write_csv, write_lines
-from experiments.synthetic.writers.per_enrolment import of_programmes, programme_list
+from experiments.synthetic.writers.per_enrolment import of_programmes, programme_list, recoded
 
 DIALECT = Dialect("|", "utf-8", ",", "yyyymmdd")
 COUNTED = ("PER", "ISG", "ISP", "ISE", "BPV", "DIP", "AMO", "GEO", "KZD")
@@ -26,9 +26,10 @@ Record = tuple[int, int, list[str]]  # student's row, order within the student, 
 
 
 def write(school: SyntheticSchool, folder: Path) -> None:
-    """Write `RO_<brin>.txt`, `verzuim_per_week.csv` and `opleidingen.csv` into an existing folder."""
+    """Write `RO_<brin>.txt` and three lists of the school's own into an existing folder."""
     write_lines(folder / f"RO_{school.brin}.txt", _lines(school), DIALECT)
     write_csv(folder / "verzuim_per_week.csv", _absence(school), DIALECT)
+    write_csv(folder / "intake.csv", _intake(school), DIALECT)
     programmes = programme_list(("Opleidingcode", "Opleidingsnaam", "Sector"))
     write_csv(folder / "opleidingen.csv", programmes, DIALECT)
 
@@ -106,6 +107,21 @@ def _absence(school: SyntheticSchool) -> Columns:
         "rooster_uren": hours.scheduled[who, column],
         "ongeoorloofd_uren": hours.unauthorised[who, column],
         "geoorloofd_uren": hours.authorised[who, column],
+    }
+
+
+def _intake(school: SyntheticSchool) -> Columns:
+    """The intake department's list: a row per enrolment."""
+    rows = school.enrolments
+    who = rows["student"].astype(int)
+    prior = school.students["vooropleiding"][who]
+    return {
+        **_numbers(identifiers(school), who),
+        "Inschrijvingvolgnummer": rows["enrolment_id"],
+        "vooropleiding": recoded(prior, {"nan": "", "VMBO_GL": "VMBO_GT", "VMBO_TL": "VMBO_GT"}),
+        "eerste_mbo": rows["first_study"],
+        "aanmeldingen": rows["applications"],
+        "voor_1_april": rows["applied_before_april"],
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Export = Mapping[str, NDArray[np.generic]]
+Export = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def write_lines(path: Path, rows: Iterable[Iterable[str]], dialect: Dialect) -> 
     path.write_text("\r\n".join(lines) + "\r\n", encoding=dialect.encoding, newline="")
 
 
-def texts(values: NDArray[np.generic], dialect: Dialect) -> list[str]:
+def texts(values: NDArray[Any], dialect: Dialect) -> list[str]:
     """Return each value as the dialect writes it: one decimal for floats, J/N for booleans, "" for missing."""
     match values.dtype.kind:
         case "f":

@@ -27,7 +27,9 @@ def dropped_out(school: SyntheticSchool) -> NDArray[np.bool_]:
     """Say per enrolment whether it ended within twelve months without a diploma."""
     rows = school.enrolments
     lasted = (rows["end_date"] - rows["start_date"]).astype("timedelta64[D]")
-    return ~np.isnat(lasted) & (lasted < np.timedelta64(365, "D")) & (rows["reason"] != "01")
+    within: NDArray[np.bool_] = ~np.isnat(lasted) & (lasted < np.timedelta64(365, "D"))
+    without: NDArray[np.bool_] = rows["reason"] != "01"
+    return within & without
 
 
 def diploma_date(school: SyntheticSchool) -> NDArray[np.datetime64]:

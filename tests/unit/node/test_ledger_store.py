@@ -169,6 +169,7 @@ def test_statements_of_others_are_refused_and_recorded(world: World) -> None:
 def test_withdrawal_and_countersignature_are_kept(world: World) -> None:
     """A withdrawn approval charges no more; a countersigned head is remembered."""
     store = world.ready()
+    assert store.run(world.run()) == store.state().runs[world.run()] and store.run(b"x" * 32) is None
     store.record_countersignature(world.countersignature(store.head().length - 1, store.head().head))
     store.record_withdrawal(world.withdrawal())
     refuses("approval_withdrawn", lambda: charge(store, world.run()))
@@ -322,12 +323,13 @@ def test_entries_cannot_be_changed_through_sql(world: World) -> None:
     connection.close()
 
 
-def test_an_open_handle_notices_what_changed_underneath(world: World) -> None:
-    """A handle that is open while the last entry is replaced refuses to go on."""
+@pytest.mark.parametrize(("fault", "found"), [("hash", "what its hash says"), ("cut", "not what it was")])
+def test_an_open_handle_notices_what_changed_underneath(world: World, fault: str, found: str) -> None:
+    """A handle that is open while the last entry is edited or cut off refuses to go on."""
     store = world.ready()
     charge(store, world.run())
-    edit(world.path, "hash")
-    with pytest.raises(DamagedLedger, match="not what it was"):
+    edit(world.path, fault)
+    with pytest.raises(DamagedLedger, match=found):
         store.check()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def test_a_saved_key_comes_back_and_the_file_is_private(tmp_path: Path, passphra
     key, path = SigningKey.generate(), tmp_path / "keys" / "node.pem"
     key.save(path, passphrase)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(path.parent) == ["node.pem"]
+    assert list(path.parent.iterdir()) == [path]
     assert SigningKey.from_file(path, passphrase).public == key.public
     with pytest.raises(KeyFileError, match="no key this passphrase opens"):
         SigningKey.from_file(path, "another" if passphrase else "not needed")
@@ -68,9 +67,7 @@ def test_files_that_are_no_ed25519_key_are_refused_without_quoting_them(tmp_path
         assert "top secret" not in str(caught.value)
 
 
-def test_a_write_that_fails_leaves_neither_draft_nor_half_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_neither_draft_nor_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk refuses the sync, the folder is as it was."""
 
     def full(handle: int) -> None:
@@ -79,7 +76,7 @@ def test_a_write_that_fails_leaves_neither_draft_nor_half_file(
     monkeypatch.setattr(identity.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_private(tmp_path / "file", b"data")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_neither_repr_nor_fingerprint_shows_the_private_key() -> None:

@@ -368,8 +368,26 @@ def test_refusals_and_incidents_change_no_balance(chain: Chain) -> None:
 
 def _holds(state: State) -> None:
     for balance in state.balances.values():
-        assert 0 <= balance.spent and 0 <= balance.reserved
+        assert balance.spent >= 0
+        assert balance.reserved >= 0
         assert balance.spent + balance.reserved <= balance.cap
+
+
+def attempt(chain: Chain, verb: str, serial: int, step: int, rho: Fraction) -> Chain:
+    """Try one verb on the run of this serial, with a release that costs `rho`."""
+    run = run_id(EXPERIMENT, {"s0": serial})
+    known = chain.state.runs.get(run)
+    held = known.held.get(STUDENTS, Fraction(0)) if known else rho
+    release = Charged("q", 1, 100, Fraction(10**4) / (2 * rho) if rho else Fraction(1)).value()
+    acts: dict[str, Callable[[], Chain]] = {
+        "approve": lambda: chain.signed("approval", chain.world.approval(serial)),
+        "withdraw": lambda: chain.signed("withdrawal", chain.world.withdrawal(serial)),
+        "reserve": lambda: chain.reserve(run=run, serial=serial, rho=rho),
+        "charge": lambda: chain.charge(run=run, step=step, releases=[release], rho=release["rho"]),
+        "close": lambda: chain.add("close", run=run),
+        "return": lambda: chain.add("return", run=run, returned=[[*ACCOUNT, held]]),
+    }
+    return acts[verb]()
 
 
 STEPS = st.lists(
@@ -396,20 +414,8 @@ def test_whatever_is_asked_balances_hold_and_refusals_change_nothing(
     chain.signed("approval", chain.world.approval(1)).signed("approval", chain.world.approval(2))
     for verb, serial, step, rho in steps:
         before = chain.state
-        run = run_id(EXPERIMENT, {"s0": serial})
-        held = before.runs[run].held.get(STUDENTS, Fraction(0)) if run in before.runs else rho
-        variance = Fraction(10**4) / (2 * rho) if rho else Fraction(1)
-        release = Charged("q", 1, 100, variance).value()
-        acts: dict[str, Callable[[], Any]] = {
-            "approve": lambda: chain.signed("approval", chain.world.approval(serial)),
-            "withdraw": lambda: chain.signed("withdrawal", chain.world.withdrawal(serial)),
-            "reserve": lambda: chain.reserve(run=run, serial=serial, rho=rho),
-            "charge": lambda: chain.charge(run=run, step=step, releases=[release], rho=release["rho"]),
-            "close": lambda: chain.add("close", run=run),
-            "return": lambda: chain.add("return", run=run, returned=[[*ACCOUNT, held]]),
-        }
         try:
-            acts[verb]()
+            attempt(chain, verb, serial, step, rho)
         except BrokenRule:
             assert chain.state is before
         _holds(chain.state)

@@ -97,7 +97,14 @@ def test_a_field_of_the_wrong_kind_is_refused_by_name(kind: type[Statement], cha
 
 @pytest.mark.parametrize(
     "value",
-    [[], ["datacoalitie/unknown/1"], [1, 2], "text", ["datacoalitie/withdrawal/1", "s0"], [["datacoalitie/withdrawal/1"]]],
+    [
+        [],
+        ["datacoalitie/unknown/1"],
+        [1, 2],
+        "text",
+        ["datacoalitie/withdrawal/1", "s0"],
+        [["datacoalitie/withdrawal/1"]],
+    ],
 )
 def test_bytes_of_no_known_statement_are_refused(value: Any) -> None:
     """Unknown tag, missing field, or no array at all."""

@@ -1,0 +1,99 @@
+"""Words on a command line arrive; calls of plain functions leave: the commands that run, publish and verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments import terminal
+from experiments.terminal import Command, Report
+
+Dir = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The coordinator's workspace. / De werkmap van de coördinator.")
+]
+Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name, or first digits of its hash. / Naam of hash.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to a command line."""
+    for command in (run, publish, verify, rehearse):
+        app.command(cls=Command)(command)
+
+
+def run(
+    folder: Dir,
+    experiment: Name,
+    socket: Annotated[
+        list[str], typer.Option(metavar="SCHOOL=PATH", help="A school's socket; repeat. / Socket van een school.")
+    ],
+) -> Report:
+    """Run an approved experiment, or resume it, and draft its finding. / Voer een experiment uit."""
+    from coalition import presenting, running
+    from coalition.transport import LocalSockets
+    from coalition.workspace import Workspace
+
+    workspace = Workspace.open(folder)
+    chosen = workspace.experiment(experiment)
+    paths = running.socket_paths(socket, [school.id for school in workspace.charter.schools])
+    with terminal.progress_bars() as progress:
+        found = running.carry_out(workspace, chosen, LocalSockets(paths), progress)
+    return presenting.finding(found, chosen)
+
+
+def publish(
+    folder: Dir,
+    experiment: Name,
+    out: Annotated[Path, typer.Option(help="Folder for the bundle; made here. / Map voor de bevinding.")],
+) -> Report:
+    """Publish a reviewed finding with all its evidence. / Publiceer een beoordeelde bevinding."""
+    from coalition import publication
+    from coalition.workspace import Workspace
+
+    workspace = Workspace.open(folder)
+    page = publication.publish(workspace, workspace.experiment(experiment), out)
+    data = {"finding": str(page), "bundle": str(out)}
+    return Report(data, [f"Published: {page}", f"Anyone can check it: coalition verify {out}"])
+
+
+def verify(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A published bundle. / Een gepubliceerde bevinding.")
+    ],
+    ledger: Annotated[
+        list[Path] | None, typer.Option(help="A school's ledger; repeat. / Logboek van een school.")
+    ] = None,
+    expected_head: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCHOOL=HEX", help="A ledger head that an FG holds; repeat. / Kop die een FG bewaarde."),
+    ] = None,
+) -> Report:
+    """Check a finding from its evidence: signatures, sums, states, cost, figures. / Controleer een bevinding."""
+    from coalition import presenting, verification
+
+    heads = verification.expected_heads(expected_head or [])
+    return presenting.verification(verification.verify(folder, ledger or [], heads))
+
+
+def rehearse(
+    schools: Annotated[int, typer.Option(min=3, max=200, help="Synthetic schools. / Verzonnen scholen.")] = 5,
+    students: Annotated[int, typer.Option(min=50, help="Students per school. / Studenten per school.")] = 4000,
+    epsilon: Annotated[str, typer.Option(help="Privacy budget, for one student in all. / Privacybudget.")] = "1.0",
+    experiment: Annotated[
+        Path | None, typer.Option(help="Definition; default: dropout in year 1. / Definitie.")
+    ] = None,
+    schools_dir: Annotated[
+        Path | None, typer.Option(help="A folder per school with real exports. / Eigen exports.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Carrier of the messages: local. / Drager van de berichten.")] = "local",
+    seed: Annotated[int, typer.Option(help="Of the synthetic data only, never of the noise. / Van de data.")] = 7,
+    out: Annotated[Path, typer.Option(help="Folder for everything it makes. / Map voor het resultaat.")] = Path(
+        "rehearsal"
+    ),
+) -> Report:
+    """Run a whole coalition on this machine, from exports to finding. / Oefen met een hele coalitie."""
+    from coalition import rehearsing
+
+    with terminal.progress_bars() as progress:
+        return rehearsing.rehearse(schools, students, epsilon, experiment, schools_dir, engine, seed, out, progress)

@@ -1,0 +1,313 @@
+"""A number of synthetic schools, or a folder of anyone's exports, arrives; a published finding leaves.
+
+A whole coalition in one process, with the very functions that production uses: intake at every school, charter,
+submission, approvals by every FG, the run, disclosure check, two reviews, publication. What is added is what only
+a rehearsal may show: the same question answered by each school alone and by all rows pooled.
+This is the one module of `coalition` that may import `node`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from coalition import approvals, publication, review, running, submission, verification
+from coalition.errors import UsageFailed
+from coalition.transport import InProcess
+from coalition.workspace import Workspace
+from experiments import baselines, definition, keys, protocol
+from experiments.queries import logistic
+from node import answer, approving, assembly, ingest, policy
+from node.folder import NodeFolder
+from node.pseudonyms import PseudonymKey
+from privacy import canonical
+from privacy.identity import write_private
+from privacy.statements import run_id
+
+if TYPE_CHECKING:
+    from experiments.definition import Experiment
+    from experiments.hyperparameters import Settings
+    from experiments.students import Students
+    from experiments.terminal import Progress
+
+MARKER = ".datacoalitie-rehearsal"
+CATALOGUE = Path(definition.__file__).parent / "catalogue"
+MAPPINGS = Path(answer.__file__).parent / "mappings"
+DEFAULT_EXPERIMENT = CATALOGUE / "uitval-jaar-1.yaml"
+PLANNING_MARGIN = 5, 4  # the coalition plans for a quarter more students than the public figures say
+ROUNDING = 50
+SCHOOL_FOLDER_FILES = ("mapping.yaml", "policy.yaml")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `coalition rehearse` was asked."""
+
+    out: Path
+    schools: int = 5
+    students: int = 4000
+    epsilon: Decimal | None = None
+    experiment: Path | None = None
+    schools_dir: Path | None = None
+    engine: str = "local"
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Member:
+    """One school of the rehearsal: its name and its node's folder."""
+
+    id: str
+    name: str
+    folder: NodeFolder
+
+
+def rehearse(options: Options, progress: Progress) -> dict[str, Any]:
+    """Run a whole coalition; return what the command prints (issue's `data`), the finding's page included.
+
+    Raises the errors of every part as they are: the rehearsal is production in one process.
+    """
+    if options.engine != "local":
+        raise UsageFailed("unknown_engine", "The engine is local.", options.engine, "Use --engine local.")
+    _clear(options.out)
+    members = _from_folder(options, progress) if options.schools_dir else _synthetic(options, progress)
+    workspace, analyst, reviewers = _found_coalition(options, members)
+    experiment = _submit(options, workspace, analyst)
+    _approve(workspace, experiment, members, progress)
+    nodes = {member.id: assembly.open_node(member.folder) for member in members}
+    transport = InProcess({school: _door(node) for school, node in nodes.items()})
+    running.carry_out(workspace, experiment, transport, progress)
+    _countersign(workspace, members)
+    rows = {school: node.students(experiment) for school, node in nodes.items()}
+    comparison = _compare(workspace, experiment, members, rows, progress)
+    publication.draft(workspace, experiment, comparison, rehearsal=True)
+    for person, key in reviewers.items():
+        review.review(workspace, experiment, person, keys.open_key(key))
+    page = publication.publish(workspace, experiment, options.out / "finding")
+    ledgers = {member.id: member.folder.ledger for member in members}
+    verified = verification.verify(page.parent, list(ledgers.values()))
+    progress("publish / publiceren", 1, 1)
+    return _data(page, ledgers, verified)
+
+
+def _door(node: answer.Node) -> Callable[[bytes], bytes]:
+    return lambda data: answer.answer(node, data)
+
+
+def _clear(out: Path) -> None:
+    """Begin with an empty folder; only what an earlier rehearsal made is ever removed."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARKER).is_file():
+            raise UsageFailed(
+                "folder_in_use", "A rehearsal writes to a folder of its own.", str(out), "Choose another --out."
+            )
+        shutil.rmtree(out)
+        out.with_name(out.name).mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    write_private(out / MARKER, b"Everything here was made by `coalition rehearse` and may be removed.\n")
+
+
+def _synthetic(options: Options, progress: Progress) -> list[Member]:
+    """Invented schools, each with the exports of its own system, taken in as any school's would be."""
+    from experiments.synthetic.sector import generate
+    from experiments.synthetic.writers.layouts import layout_of, write_exports
+
+    members = []
+    made = generate(options.schools, options.students, options.seed)
+    for index, school in enumerate(made):
+        layout = layout_of(index)
+        sizes = {cohort: _rounded(size) for cohort, size in school.cohort_sizes.items()}
+        secret = hashlib.sha256(f"rehearsal/{options.seed}/{school.id}".encode()).digest()
+        member = _member(options.out, school.id, school.name, sizes, secret)
+        write_exports(school, layout, member.folder.exports)
+        shutil.copyfile(MAPPINGS / f"{layout}.yaml", member.folder.mapping)
+        rules = {"policy": 1, "ready": True, "public_size": sizes}
+        write_private(member.folder.policy, yaml.safe_dump(rules).encode())
+        _ingest(member, member.folder.exports)
+        members.append(member)
+        progress("schools / scholen", index + 1, options.schools)
+    return members
+
+
+def _rounded(size: int) -> int:
+    return ROUNDING * max(1, round(size / ROUNDING))
+
+
+def _from_folder(options: Options, progress: Progress) -> list[Member]:
+    """Anyone's files: a folder per school with exports, mapping.yaml and policy.yaml; perhaps one schema.yaml."""
+    assert options.schools_dir is not None
+    folders = sorted(path for path in options.schools_dir.iterdir() if (path / "mapping.yaml").is_file())
+    if not folders:
+        rule = "Each school is a folder with exports, mapping.yaml and policy.yaml."
+        raise UsageFailed("no_schools", rule, f"none in {options.schools_dir}", "See docs/mapping.md.")
+    members = []
+    for index, source in enumerate(folders):
+        rules = policy.read_policy(source / "policy.yaml")
+        member = _member(options.out, _id(source.name), source.name, dict(rules.public_size))
+        for name in SCHOOL_FOLDER_FILES:
+            shutil.copyfile(source / name, member.folder.root / name)
+        common = options.schools_dir / "schema.yaml"
+        if common.is_file():
+            shutil.copyfile(common, member.folder.schema)
+        _ingest(member, source / "exports" if (source / "exports").is_dir() else source)
+        members.append(member)
+        progress("schools / scholen", index + 1, len(folders))
+    return members
+
+
+def _id(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+
+
+def _member(out: Path, school: str, name: str, sizes: Mapping[int, int], secret: bytes | None = None) -> Member:
+    return Member(school, name, assembly.create_node(out / "schools" / school, school, name, dict(sizes), None, secret))
+
+
+def _ingest(member: Member, exports: Path) -> None:
+    folder = member.folder
+    key = PseudonymKey.load(folder.pseudonym_key)
+    ingest.ingest(exports, folder.mapping, folder.data, key, assembly.open_schema(folder))
+
+
+def _found_coalition(options: Options, members: list[Member]) -> tuple[Workspace, Path, dict[str, Path]]:
+    """Charter from the schools' cards, with an analyst and two reviewers of three schools; every FG accepts it."""
+    people = options.out / "people"
+    signers = [("analist", 0, "analyst"), ("toetser-1", 1, "reviewer"), ("toetser-2", 2, "reviewer")]
+    public = {name: keys.make_key(people / f"{name}.pem").public.hex() for name, _, _ in signers}
+    total = sum(sum(_card(member)["enrolments"].values()) for member in members)
+    charter = {
+        "charter": 1,
+        "name": "Oefencoalitie",
+        "collusion_threshold": 1,
+        "smallest_roster": 3,
+        "planning_students": -(-total * PLANNING_MARGIN[0] // PLANNING_MARGIN[1]),
+        "schools": [str(member.folder.card.resolve()) for member in members],
+        "people": [
+            {"id": name, "school": members[at].id, "role": role, "key": public[name]} for name, at, role in signers
+        ],
+    }
+    document = options.out / "charter.yaml"
+    write_private(document, yaml.safe_dump(charter, allow_unicode=True).encode())
+    extension = members[0].folder.schema
+    workspace = Workspace.create(options.out / "coalition", document, extension if extension.is_file() else None)
+    for member in members:
+        desk = approving.Desk.open(member.folder)
+        approving.accept_charter(desk, workspace.charter, keys.open_key(member.folder.fg_key))
+    return workspace, people / "analist.pem", {name: people / f"{name}.pem" for name, _, role in signers[1:]}
+
+
+def _card(member: Member) -> dict[str, Any]:
+    return json.loads(member.folder.card.read_text(encoding="utf-8"))
+
+
+def _submit(options: Options, workspace: Workspace, analyst: Path) -> Experiment:
+    asked = definition.read(options.experiment or DEFAULT_EXPERIMENT)
+    if options.epsilon is not None:
+        budget = asked.budget.model_copy(update={"epsilon": options.epsilon})
+        asked = asked.model_copy(update={"budget": budget})
+    experiment = definition.freeze(asked, workspace.schema)
+    submission.submit(workspace, experiment, "analist", keys.open_key(analyst))
+    return experiment
+
+
+def _approve(workspace: Workspace, experiment: Experiment, members: list[Member], progress: Progress) -> None:
+    for done, member in enumerate(members, 1):
+        desk = approving.Desk.open(member.folder)
+        signed = approving.approve(desk, experiment, keys.open_key(member.folder.fg_key))
+        approvals.accept(workspace, signed.to_bytes())
+        progress("approvals / goedkeuringen", done, len(members))
+
+
+def _countersign(workspace: Workspace, members: list[Member]) -> None:
+    """Each FG signs the head of its ledger after the run; the finding carries the heads."""
+    for member in members:
+        desk = approving.Desk.open(member.folder)
+        approvals.accept(workspace, approving.countersign(desk, keys.open_key(member.folder.fg_key)).to_bytes())
+
+
+def _model(workspace: Workspace, experiment: Experiment) -> tuple[Settings, dict[str, Any]]:
+    """The released model: its public settings and the state after the last step."""
+    run = run_id(experiment.hash, dict(approvals.approved_serials(workspace, experiment)))
+    state = canonical.decode(workspace.store.states(run)[-1][2], max_bytes=protocol.MAX_REPLY_BYTES)
+    queries = [planned.query for step in workspace.plan(experiment).steps for planned in step.queries]
+    settings = next(query.settings for query in queries if isinstance(query, logistic.LogisticGradient))
+    assert isinstance(state, dict)
+    return settings, state
+
+
+def _compare(
+    workspace: Workspace,
+    experiment: Experiment,
+    members: list[Member],
+    rows: Mapping[str, Students],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Exact figures on the held-out students: each school alone, all rows pooled, and the joint private model."""
+    settings, state = _model(workspace, experiment)
+    schools = []
+    for done, member in enumerate(members, 1):
+        own = rows[member.id]
+        schools.append(
+            {
+                "id": member.id,
+                "name": member.name,
+                "students": len(own),
+                "local_auc": baselines.local_auc(own),
+                "federated_auc": baselines.auc_on_held_out(logistic.scores(own, settings, state), own),
+            }
+        )
+        progress("comparison / vergelijking", done, len(members))
+    together = baselines.join([rows[member.id] for member in members])
+    return {
+        "pooled_auc": baselines.pooled_auc([rows[member.id] for member in members]),
+        "federated_auc": baselines.auc_on_held_out(logistic.scores(together, settings, state), together),
+        "schools": schools,
+    }
+
+
+def _data(page: Path, ledgers: Mapping[str, Path], verified: verification.Verification) -> dict[str, Any]:
+    """What the command prints: figures of the finding, and where everything is."""
+    finding = json.loads((page.parent / publication.FINDING).read_bytes())
+    comparison, privacy, auc = finding["comparison"], finding["privacy"], finding["evaluation"]["auc"]
+    dearest = {school["id"]: _dearest(privacy["accounts"], school["id"]) for school in comparison["schools"]}
+    return {
+        "schools": [
+            {
+                "id": school["id"],
+                "students": school["students"],
+                "local_auc": school["local_auc"],
+                "federated_auc": school["federated_auc"],
+                "rho_spent": dearest[school["id"]]["rho_spent"],
+                "epsilon_zcdp": dearest[school["id"]]["epsilon_zcdp"],
+                "epsilon_pld": dearest[school["id"]]["epsilon_pld"],
+            }
+            for school in comparison["schools"]
+        ],
+        "pooled_auc": comparison["pooled_auc"],
+        "federated_auc": comparison["federated_auc"],
+        "published_auc": auc["value"],
+        "auc_interval": [auc["low"], auc["high"]],
+        "epsilon": privacy["epsilon"],
+        "delta": privacy["delta"],
+        "exchanges": privacy["exchanges"],
+        "attempts": privacy["attempts"],
+        "finding": str(page),
+        "ledgers": [str(path) for path in ledgers.values()],
+        "verified": verified.ok,
+        "definition_hash": finding["evidence"]["definition_hash"],
+    }
+
+
+def _dearest(accounts: list[dict[str, Any]], school: str) -> dict[str, Any]:
+    """The account of this school that paid most."""
+    return max((a for a in accounts if a["school"] == school), key=lambda a: Fraction(a["rho_spent"]))
