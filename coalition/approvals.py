@@ -6,7 +6,7 @@ The node enforces all of this again from its own files; the coordinator checks s
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coalition.errors import NotAllowed, UsageFailed
 from coalition.submission import fewest_schools
@@ -216,8 +216,8 @@ def _pinned(workspace: Workspace, experiment: Experiment) -> Serials | None:
 
 
 def _serials(data: bytes) -> Serials:
-    pairs = canonical.decode(data, max_bytes=MAX_ROSTER_BYTES)
-    return tuple((school, serial) for school, serial in pairs)  # type: ignore[union-attr]
+    pairs: Any = canonical.decode(data, max_bytes=MAX_ROSTER_BYTES)
+    return tuple((school, serial) for school, serial in pairs)
 
 
 def _reopen(workspace: Workspace, experiment: Experiment) -> None:

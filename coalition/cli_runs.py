@@ -79,21 +79,32 @@ def verify(
 def rehearse(
     schools: Annotated[int, typer.Option(min=3, max=200, help="Synthetic schools. / Verzonnen scholen.")] = 5,
     students: Annotated[int, typer.Option(min=50, help="Students per school. / Studenten per school.")] = 4000,
-    epsilon: Annotated[str, typer.Option(help="Privacy budget, for one student in all. / Privacybudget.")] = "1.0",
+    epsilon: Annotated[
+        str | None, typer.Option(help="Privacy budget; default: the definition's. / Privacybudget.")
+    ] = None,
     experiment: Annotated[
         Path | None, typer.Option(help="Definition; default: dropout in year 1. / Definitie.")
     ] = None,
     schools_dir: Annotated[
-        Path | None, typer.Option(help="A folder per school with real exports. / Eigen exports.")
+        Path | None, typer.Option(help="A folder per school with exports of your own. / Eigen exports.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="Carrier of the messages: local. / Drager van de berichten.")] = "local",
+    engine: Annotated[str, typer.Option(help="What carries the messages: local. / Wat berichten vervoert.")] = "local",
     seed: Annotated[int, typer.Option(help="Of the synthetic data only, never of the noise. / Van de data.")] = 7,
-    out: Annotated[Path, typer.Option(help="Folder for everything it makes. / Map voor het resultaat.")] = Path(
-        "rehearsal"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for everything. / Map voor alles.")] = Path("rehearsal"),
 ) -> Report:
     """Run a whole coalition on this machine, from exports to finding. / Oefen met een hele coalitie."""
-    from coalition import rehearsing
+    from coalition import presenting, rehearsal
 
+    asked = rehearsal.Options(
+        out=out,
+        schools=schools,
+        students=students,
+        epsilon=None if epsilon is None else presenting.decimal(epsilon),
+        experiment=experiment,
+        schools_dir=schools_dir,
+        engine=engine,
+        seed=seed,
+    )
     with terminal.progress_bars() as progress:
-        return rehearsing.rehearse(schools, students, epsilon, experiment, schools_dir, engine, seed, out, progress)
+        found = rehearsal.rehearse(asked, progress)
+    return presenting.rehearsed(found)

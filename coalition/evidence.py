@@ -103,7 +103,7 @@ def _files(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
     yield from _by_signer("reviews", evidence.reviews)
     yield from _by_signer("heads", evidence.heads)
     for said in evidence.exchanges:
-        fields = [said.round, said.step, said.attempt, said.school, said.request, said.reply]
+        fields: list[Any] = [said.round, said.step, said.attempt, said.school, said.request, said.reply]
         yield f"exchanges/{said.round:03d}-{said.school}.cbor", canonical.encode(fields)
     for step, attempt, state in evidence.states:
         yield f"states/{step:03d}.cbor", canonical.encode([step, attempt, state])

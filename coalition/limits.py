@@ -12,8 +12,10 @@ ALWAYS: tuple[Text, ...] = (
         "en": "Association is not cause: the model says who drops out more often, not why.",
     },
     {
-        "nl": "De lijst is een advies aan een mens; geen besluit over een student volgt alleen uit dit model (AVG art. 22).",
-        "en": "The list is advice to a person; no decision about a student follows from this model alone (GDPR art. 22).",
+        "nl": "De lijst is een advies aan een mens; geen besluit over een student volgt alleen uit dit model "
+        "(AVG art. 22).",
+        "en": "The list is advice to a person; no decision about a student follows from this model alone "
+        "(GDPR art. 22).",
     },
     {
         "nl": "De privacygarantie geldt per student per school. Wie op meer scholen staat ingeschreven, betaalt meer; "
@@ -34,7 +36,7 @@ ALWAYS: tuple[Text, ...] = (
 )
 
 REHEARSAL: Text = {
-    "nl": "Dit is een oefening: de studenten zijn verzonnen of openbaar, en de cijfers zeggen niets over een echte school.",
+    "nl": "Dit is een oefening: de studenten zijn verzonnen of openbaar; de cijfers zeggen niets over een echte school.",
     "en": "This is a rehearsal: the students are made up or public, and the figures say nothing about a real school.",
 }
 

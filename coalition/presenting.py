@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coalition import approvals, review, submission
-from experiments.terminal import Grid, Report
+from coalition.errors import UsageFailed
+from experiments.terminal import Block, Grid, Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from coalition.verification import Verification
     from coalition.workspace import Workspace
@@ -29,7 +32,7 @@ def charter(found: Charter, folder: Path) -> Report:
         "version": found.version,
         "fingerprints": [{"who": who, "key": kind, "fingerprint": print_} for who, kind, print_ in keys],
     }
-    blocks = [
+    blocks: list[Block] = [
         f"Charter {found.name}, version {found.version}: {len(found.schools)} schools, {len(found.people)} people.",
         Grid(
             "Keys to compare by another channel / Sleutels om per telefoon te vergelijken",
@@ -57,7 +60,8 @@ def status(workspace: Workspace) -> Report:
     ]
     data = {"charter_hash": workspace.charter.hash.hex(), "experiments": rows}
     none = "No experiment was submitted yet. / Er is nog geen experiment ingediend."
-    return Report(data, [Grid("Experiments / Experimenten", columns, cells) if rows else none])
+    block: Block = Grid("Experiments / Experimenten", columns, cells) if rows else none
+    return Report(data, [block])
 
 
 def _experiment(workspace: Workspace, experiment: Experiment) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def finding(found: Mapping[str, Any], experiment: Experiment) -> Report:
         else f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
     )
     blocks = [
-        f"Experiment {found['experiment']}: AUC {words}, {privacy['exchanges']} exchanges, {privacy['attempts']} questions.",
+        f"{found['experiment']}: AUC {words}, {privacy['exchanges']} exchanges, {privacy['attempts']} questions.",
         f"Finding {data['finding_hash'][:16]}: disclosure rules passed; waits for two reviewers of two schools.",
     ]
     return Report(data, blocks)
@@ -132,3 +136,45 @@ def verification(done: Verification) -> Report:
     )
     grid = Grid("Checks / Controles", ("holds", "check", "found"), rows)
     return Report(data, [grid, verdict], done.error)
+
+
+def decimal(text: str) -> Decimal:
+    """A number as an analyst types it; `UsageFailed` for anything else."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not value.is_finite() or value <= 0:
+        raise UsageFailed("not_an_epsilon", "--epsilon is a number above 0.", f"'{text[:20]}'", "Write it like 1.0.")
+    return value
+
+
+def rehearsed(found: Mapping[str, Any]) -> Report:
+    """The closing table of a rehearsal, and where to look next."""
+    rows = [
+        (
+            school["id"],
+            str(school["students"]),
+            _auc(school["local_auc"]),
+            _auc(school["federated_auc"]),
+            f"{float(Fraction(school['rho_spent'])):.4g}",
+            f"{school['epsilon_zcdp']:.3f}",
+            f"{school['epsilon_pld']:.3f}",
+        )
+        for school in found["schools"]
+    ]
+    columns = ("school", "students", "AUC alone", "AUC together", "rho", "epsilon (proved)", "epsilon (estimate)")
+    low, high = found["auc_interval"]
+    blocks: list[Block] = [
+        Grid("Only in a rehearsal: exact figures / Alleen in een oefening: exacte cijfers", columns, rows),
+        f"AUC of the joint model {_auc(found['federated_auc'])} (published interval {_auc(low)} to {_auc(high)}), "
+        f"all rows pooled {_auc(found['pooled_auc'])}.",
+        f"epsilon {found['epsilon']:g} at delta {found['delta']}, {found['exchanges']} exchanges.",
+        f"Read the finding / Lees de bevinding: {found['finding']}",
+        f"Check it / Controleer: coalition verify {Path(found['finding']).parent}",
+    ]
+    return Report(found, blocks)
+
+
+def _auc(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -70,7 +70,8 @@ def drafted(workspace: Workspace, experiment: Experiment) -> dict[str, Any]:
     if status not in (*REVIEWABLE, "published"):
         rule = "A finding is reviewed after its run and its disclosure check."
         raise NotAllowed("nothing_to_review", rule, f"status {status}", "Run it first: coalition run.")
-    return json.loads(workspace.store.get("finding", experiment.hash.hex()))
+    finding: dict[str, Any] = json.loads(workspace.store.get("finding", experiment.hash.hex()))
+    return finding
 
 
 def _refuse_submitter(reviewer: str, submitter: str) -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coalition import evidence, review
@@ -111,8 +112,8 @@ def verify(
     done.attempt("pages", lambda: check_pages(finding, folder), str)
     done.attempt("log", lambda: check_log(given, papers), lambda entries: f"{entries} entries")
     for path in ledgers:
-        heads = expected_heads or {}
-        done.attempt(f"ledger {path.name}", lambda path=path: check_ledger(path, finding, papers, heads), str)  # type: ignore[misc]
+        check = partial(check_ledger, path, finding, papers, expected_heads or {})
+        done.attempt(f"ledger {path.parent.name}/{path.name}", check, str)
     return done
 
 
@@ -136,14 +137,14 @@ def read_finding(folder: Path) -> dict[str, Any]:
     path = folder / FINDING
     if path.stat().st_size > LARGEST_FINDING:
         raise wrong("finding_too_large", "A finding has at most 64 MiB.", f"{path.stat().st_size} bytes")
-    finding = json.loads(path.read_bytes())
+    finding: dict[str, Any] = json.loads(path.read_bytes())
     read(finding)
     return finding
 
 
 def check_cost(finding: Mapping[str, Any], reopened: Reopened) -> str:
     """Every ρ again from Δ and σ² as rationals, every sum and ε from them, by the stand-alone verifier's own code."""
-    from privacy.verify import epsilon
+    from privacy.verify_report import epsilon
 
     privacy = finding["privacy"]
     delta = Fraction(privacy["delta"])

@@ -58,7 +58,5 @@ class ProtocolError(ExperimentError):
     """A message that is not what the protocol says; `code` is the rule that it breaks, and all that is said."""
 
     def __init__(self, code: str) -> None:
-        super().__init__(
-            "a message is exactly what the protocol says", code, "send what this version specifies"
-        )
+        super().__init__("a message is exactly what the protocol says", code, "send what this version specifies")
         self.code = code

@@ -88,6 +88,7 @@ def _lower(error: BaseException) -> Failure | None:
     from experiments.errors import ExperimentError
     from experiments.reading.errors import ReadingError
     from privacy.errors import PrivacyError
+    from privacy.identity import KeyFileError
     from shared_schema.errors import DocumentError, SchemaError
 
     if isinstance(error, ExperimentError):
@@ -99,7 +100,8 @@ def _lower(error: BaseException) -> Failure | None:
     if isinstance(error, SchemaError):
         return Failure("schema", USAGE, str(error))
     if isinstance(error, PrivacyError):
-        return Failure(_privacy_code(error), NOT_ALLOWED, *_parts(str(error)))
+        exit_code = USAGE if isinstance(error, KeyFileError) else NOT_ALLOWED
+        return Failure(_privacy_code(error), exit_code, *_parts(str(error)))
     return None
 
 

@@ -32,6 +32,7 @@ ATTEMPTS_PER_STEP = 2
 # The lattice is fine: n_max * gamma <= sigma / 100, so that truncation bias stays far below the noise.
 BIAS_SHARE = 100
 SMALLEST_LATTICE = 2**10
+COSTS_PER_RHO = 10**9
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,21 @@ def _step(index: int, asked: Sequence[tuple[Query, Fraction]], rho: Fraction, st
 
 
 def release_for(query: Query, rho: Fraction, planning_students: int) -> Release:
-    """The private sum of one query at a cost of at most ρ.
+    """The private sum of one query at a cost of at most ρ, rounded down to a whole number of 10⁻⁹.
 
-    Δ = C/γ is the smallest power of two with n_max·γ ≤ σ/100, that is Δ² ≥ 2ρ·(100·n_max)²; σ² is rounded up to
-    a whole number of squared lattice steps, so the exact cost Δ²/(2σ²) never exceeds ρ.
+    Δ = C/γ is the smallest power of two with n_max·γ ≤ σ/100, that is Δ² ≥ 2ρ·(100·n_max)². σ² = Δ²/(2ρ) is a
+    rational, so that costs are short decimals which an FG can add up by hand.
     """
-    needed = 2 * rho * (BIAS_SHARE * planning_students) ** 2
+    cost = Fraction(int(rho * COSTS_PER_RHO), COSTS_PER_RHO)
+    if cost == 0:
+        raise PlanError(f"a query costs at least 1/{COSTS_PER_RHO} in ρ", "less", "raise epsilon or ask fewer steps")
+    needed = 2 * cost * (BIAS_SHARE * planning_students) ** 2
     steps = SMALLEST_LATTICE
     while steps * steps < needed:
         steps *= 2
-    variance = -(-(steps * steps) // (2 * rho))
-    return Release(query.dimension, query.clip, steps, Fraction(variance))
+    release = Release(query.dimension, query.clip, steps, Fraction(steps * steps) / (2 * cost))
+    release.check_planning(planning_students)
+    return release
 
 
 def initial_state(plan: Plan) -> dict[str, np.ndarray]:

@@ -76,7 +76,7 @@ class Command(typer.core.TyperCommand):
         for parameter in self.params:
             for note in getattr(hints.get(parameter.name or ""), "__metadata__", ()):
                 if isinstance(note, typer.models.ArgumentInfo):
-                    parameter.help = note.help  # type: ignore[attr-defined]
+                    parameter.help = note.help
 
 
 def application(about: str) -> typer.Typer:

@@ -12,6 +12,7 @@ from experiments import costs, definition, labels, selection
 from experiments.terminal import Grid, rational
 from node.errors import UnusableInput
 from privacy.identity import fingerprint
+from shared_schema.yaml_tree import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ def read_experiment(path: Path, desk: Desk) -> Experiment:
     """The frozen experiment that the coordinator sent, or an analyst's YAML frozen against this node's schema."""
     if path.suffix in YAML:
         return definition.freeze(definition.read(path), desk.schema)
-    if path.stat().st_size > definition.documents.MAX_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         rule, remedy = "An experiment is a small file.", "Ask the coordinator for the .experiment file."
         raise UnusableInput("not_an_experiment", rule, f"{path.stat().st_size} bytes", remedy)
     return definition.thaw(path.read_bytes())

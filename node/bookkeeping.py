@@ -12,7 +12,7 @@ from experiments.terminal import Grid, Report, rational
 from node import approving
 from node.approving import Desk
 from node.errors import LedgerBlocked, UnusableInput
-from node.folder import NodeFolder
+from node.founding import existing
 from node.signing import Hand, settle
 from privacy import accounting
 
@@ -28,7 +28,7 @@ def show(root: Path, newest: int, copy: Path | None) -> Report:
 
     A blocked ledger is shown too, with the reason: an FG must be able to look.
     """
-    desk = Desk.open(NodeFolder(root))
+    desk = Desk.open(existing(root))
     state, entries = desk.state, desk.ledger.entries()
     delta = desk.policy.lifetime_budget.delta
     accounts = [_account(name, balance, delta) for name, balance in sorted(state.balances.items())]
@@ -136,7 +136,7 @@ def _copied(ledger: Path, copy: Path) -> Path:
 
 def countersign(root: Path, hand: Hand) -> Report:
     """The FG signs the present head, here or elsewhere; the signed head goes to the coordinator."""
-    desk = Desk.open(NodeFolder(root))
+    desk = Desk.open(existing(root))
     preview = ["Countersign the present head. / Teken de huidige stand van het logboek."]
     return settle(desk, lambda: approving.draft_countersignature(desk), preview, {}, hand)
 
@@ -146,6 +146,6 @@ def accept_head(root: Path, digits: str) -> Report:
     if len(digits) != 64 or not set(digits.lower()) <= set("0123456789abcdef"):
         rule, remedy = "A ledger head is 64 hexadecimal digits.", "Copy it from your countersignature."
         raise UnusableInput("not_a_head", rule, f"{len(digits)} characters", remedy)
-    desk = Desk.open(NodeFolder(root))
+    desk = Desk.open(existing(root))
     desk.ledger.accept_head(bytes.fromhex(digits))
     return Report({"school": desk.state.school, "head": digits}, ["The node answers again. / De node antwoordt weer."])

@@ -67,7 +67,7 @@ def _reader(texts: pd.Series, kind: Kind, source: Source, note: Note, form: Date
 
 def _date_format(texts: pd.Series, pinned: DateFormat | None, place: str) -> DateFormat:
     found = date_formats(distinct_texts(texts))
-    if set(found) - {pinned} if pinned else len(found) > 1:
+    if any(form != pinned for form in found) if pinned else len(found) > 1:
         shown = ", ".join(f"{count} different cells as {form}" for form, count in found.most_common())
         raise UnusableInput(
             "mixed_dates" if len(found) > 1 else "wrong_dates",
@@ -75,7 +75,7 @@ def _date_format(texts: pd.Series, pinned: DateFormat | None, place: str) -> Dat
             shown,
             "Export them alike, or correct `date` or `dates` in the mapping.",
         )
-    return pinned or next(iter(found), "yyyy-mm-dd")
+    return pinned if pinned is not None else next(iter(found), "yyyy-mm-dd")
 
 
 def _decimal_mark(texts: pd.Series, pinned: str | None, place: str) -> str:

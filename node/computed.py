@@ -126,14 +126,9 @@ def _keys(protected: Protected, by: tuple[str, ...], by_student: bool) -> pd.Dat
 def _one_hot(rule: OneHotRule, rows: Rows, kind: Kind) -> pd.Series:
     """The category whose flag is set; none or several follow `otherwise`, unless the first listed counts."""
     source = rows.settings[rows.protected.source]
-    flags = pd.DataFrame(
-        {
-            name: read_as(filled(rows.frame[name], source.missing), "boolean", source, rows.note)
-            .fillna(False)
-            .astype(bool)
-            for name in rule.one_hot
-        }
-    )
+    cells = {name: filled(rows.frame[name], source.missing) for name in rule.one_hot}
+    read = {name: read_as(column, "boolean", source, rows.note) for name, column in cells.items()}
+    flags = pd.DataFrame(read).fillna(False).astype(bool)
     number = flags.sum(axis=1)
     rows.note.tally["none_set"] += int((number == 0).sum())
     rows.note.tally["several_set"] += int((number > 1).sum())
@@ -217,10 +212,8 @@ def _school_year_of(rule: SchoolYearOf, rows: Rows, kind: Kind) -> pd.Series:
 @evaluate.register
 def _between(rule: Between, rows: Rows, kind: Kind) -> pd.Series:
     start, end = evaluate(rule.start, rows, "date"), evaluate(rule.end, rows, "date")
-    days = (end - start).dt.days
-    return _cast(
-        _whole(days // (7 if rule.compute == "weeks_between" else 1), start, end), "whole", kind, rows.note.place
-    )
+    length = 7 if rule.compute == "weeks_between" else 1
+    return _cast(_whole((end - start).dt.days // length, start, end), "whole", kind, rows.note.place)
 
 
 @evaluate.register

@@ -12,7 +12,7 @@ from node import quality_text
 from node.assembly import open_schema
 from node.conformance import QualityFailed
 from node.errors import UnusableInput
-from node.folder import NodeFolder
+from node.founding import existing
 from node.pseudonyms import PseudonymKey
 from node.store import Store
 from shared_schema import features as declared
@@ -20,10 +20,12 @@ from shared_schema import features as declared
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from node.folder import NodeFolder
+
 
 def ingest(root: Path, exports: Path | None, mapping: Path | None) -> Report:
     """Take in exports. A delivery that fails is not stored; its report is shown all the same."""
-    folder = _folder(root)
+    folder = existing(root)
     key, schema = PseudonymKey.load(folder.pseudonym_key), open_schema(folder)
     try:
         taken = intake.ingest(exports or folder.exports, mapping or folder.mapping, folder.data, key, schema)
@@ -39,7 +41,7 @@ def ingest(root: Path, exports: Path | None, mapping: Path | None) -> Report:
 
 def check(root: Path, exports: Path | None, mapping: Path | None) -> Report:
     """The report of the stored delivery, or of exports that are looked at only; and which questions they serve."""
-    folder = _folder(root)
+    folder = existing(root)
     schema = open_schema(folder)
     if exports is None and mapping is None:
         found = Store.open(folder.data).report()
@@ -54,7 +56,7 @@ def check(root: Path, exports: Path | None, mapping: Path | None) -> Report:
 
 def features(root: Path, cutoff_week: int) -> Report:
     """Every feature at a cut-off week: bounds, group, sensitivity, and how far the stored columns fill it."""
-    folder = _folder(root)
+    folder = existing(root)
     schema = open_schema(folder)
     coverage = _coverage(folder)
     rows = [
@@ -71,13 +73,6 @@ def features(root: Path, cutoff_week: int) -> Report:
         for feature in declared.available(schema, cutoff_week)
     ]
     return Report({"cutoff_week": cutoff_week, "features": rows}, [_feature_grid(rows, cutoff_week)])
-
-
-def _folder(root: Path) -> NodeFolder:
-    folder = NodeFolder(root)
-    if not folder.node_key.is_file():
-        raise UnusableInput("no_node", "NODE is a node's folder.", str(root), "Make one: coalition-node init.")
-    return folder
 
 
 def _coverage(folder: NodeFolder) -> dict[str, float]:

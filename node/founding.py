@@ -66,6 +66,14 @@ def found(
     return folder
 
 
+def existing(root: Path) -> NodeFolder:
+    """The folder of a node that was made before; `UnusableInput` for any other folder."""
+    folder = NodeFolder(root)
+    if not (folder.node_key.is_file() and folder.card.is_file()):
+        raise UnusableInput("no_node", "NODE is a node's folder.", str(root), "Make one: coalition-node init.")
+    return folder
+
+
 def starter(public_size: Mapping[int, int]) -> str:
     """A policy with careful defaults, every line explained."""
     sizes = ", ".join(f"{cohort}: {size}" for cohort, size in sorted(public_size.items()))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.terminal import Grid, Report, rational
-from node.errors import UnusableInput
 from node.folder import NodeFolder, write_card
+from node.founding import existing
 from node.policy import Policy, read_policy
 from privacy.identity import fingerprint
 
@@ -31,14 +31,13 @@ def founded(folder: NodeFolder) -> Report:
 
 
 def _card(folder: NodeFolder) -> dict[str, Any]:
-    if not folder.card.is_file():
-        raise UnusableInput("no_node", "NODE is a node's folder.", str(folder.root), "Make one: coalition-node init.")
-    return json.loads(folder.card.read_bytes())
+    card: dict[str, Any] = json.loads(folder.card.read_bytes())
+    return card
 
 
 def policy(root: Path, write: bool) -> Report:
     """The rules in words; with `write`, the card is written again from the policy's public sizes."""
-    folder = NodeFolder(root)
+    folder = existing(root)
     card, rules = _card(folder), read_policy(folder.policy)
     if write:
         keys = bytes.fromhex(card["node_key"]), bytes.fromhex(card["fg_key"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from experiments.terminal import Report, show_now
 from node.answer import answer
 from node.assembly import open_node
-from node.folder import NodeFolder
+from node.founding import existing
 from node.service import serving
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 
 def serve(root: Path, socket: Path) -> Report:
     """Open the node, answer on the socket, and stop cleanly on SIGINT or SIGTERM."""
-    node = open_node(NodeFolder(root))
+    node = open_node(existing(root))
     with serving(socket, lambda data: answer(node, data)):
         show_now([f"Node of {node.school} answers on {socket}. Ctrl-C stops it. / De node antwoordt; Ctrl-C stopt."])
         _wait_for_stop()

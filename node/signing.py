@@ -14,7 +14,7 @@ from experiments.terminal import Block, Report
 from node import approving, asked
 from node.approving import Desk
 from node.errors import Refusal, UnusableInput
-from node.folder import NodeFolder
+from node.founding import existing
 from privacy.charter import MAX_BYTES as CHARTER_BYTES
 from privacy.charter import Charter
 from privacy.identity import write_private
@@ -51,7 +51,7 @@ def approve(
 ) -> Report:
     """Approve one experiment, accept one charter, or withdraw one approval: exactly one of the three."""
     _one_of(experiment, charter, withdraw)
-    desk = Desk.open(NodeFolder(root))
+    desk = Desk.open(existing(root))
     if experiment is not None:
         return _approve_experiment(desk, experiment, terms, hand)
     if charter is not None:

@@ -16,7 +16,7 @@ cohort          every cohort asked about holds the least number of students     
 threshold       a count that is shown is at least 10                                      redacted
 group           a row is not shown as all in one category                                 redacted
 complementary   what is hidden in a line cannot be had by subtracting from its total      redacted
-rounding        a count that is shown is a multiple of 5                                  (always applied)
+rounding        a count that is shown is a multiple of 5                                  (always applied, no outcome)
 rate            a rate has a denominator of at least 12, and both parts can be shown      redacted
 interval        a ratio carries its interval                                              fail
 =============== ========================================================================= ====================
@@ -181,7 +181,7 @@ def redact(table: Table, rules: Rules) -> tuple[tuple[Outcome, ...], Redacted]:
     hidden["complementary"] = _complements(grid, first, rules.threshold) - first
     shows = _redacted(table, grid, first | hidden["complementary"], rules)
     no_rate = any(rate is None for line in shows.rates for rate in line)
-    found = {**{rule: bool(cells) for rule, cells in hidden.items()}, "rounding": False, "rate": no_rate}
+    found = {**{rule: bool(cells) for rule, cells in hidden.items()}, "rate": no_rate}
     outcomes = tuple(_outcome(rule, table.name, REDACTED if hit else PASS) for rule, hit in found.items())
     return outcomes, shows
 

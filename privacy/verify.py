@@ -28,7 +28,18 @@ if not __package__:  # started as a file: its neighbours are found beside it
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from privacy.verify_bytes import decode, is_signed
-from privacy.verify_report import Account, Balance, Problem, Question, Report, as_data, as_text
+from privacy.verify_report import (
+    Account,
+    Balance,
+    Problem,
+    Question,
+    Report,
+    as_data,
+    as_text,
+    epsilon,
+)
+
+__all__ = ["NotALedgerError", "Problem", "Question", "Report", "as_data", "as_text", "epsilon", "main", "verify_ledger"]
 
 _ENTRY: Final = "datacoalitie/ledger-entry/1"
 

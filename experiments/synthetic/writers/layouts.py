@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from experiments.synthetic.sector import SyntheticSchool
@@ -10,7 +10,7 @@ from experiments.synthetic.writers import duo_ro, eduarte, excel_workbook, osiri
 
 Writer = Callable[[SyntheticSchool, Path], None]
 
-WRITERS: dict[str, Writer] = {
+WRITERS: Mapping[str, Writer] = {
     "osiris": osiris.write,
     "eduarte": eduarte.write,
     "duo_ro": duo_ro.write,

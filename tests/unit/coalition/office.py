@@ -1,9 +1,11 @@
-"""A coalition's whole paperwork for tests: real folders, cards, charter, signatures; a few made-up rows at each school."""
+"""A coalition's whole paperwork for tests: real folders, cards, charter and signatures, made-up rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from coalition import approvals, publication, review, running, submission
 from coalition.transport import InProcess
@@ -74,9 +76,9 @@ class Office:
     def transport(self, experiment: Experiment) -> InProcess:
         """Every school's node in this process."""
         nodes = {school: self.node(school, experiment) for school in self.schools}
-        return InProcess({school: (lambda data, n=node: answer(n, data)) for school, node in nodes.items()})
+        return InProcess({school: partial(answer, node) for school, node in nodes.items()})
 
-    def run(self, experiment: Experiment) -> dict:
+    def run(self, experiment: Experiment) -> dict[str, Any]:
         """Run to a drafted finding."""
         return running.carry_out(self.workspace, experiment, self.transport(experiment), lambda *_: None)
 
@@ -100,7 +102,9 @@ def office(folder: Path, schools: int = 3) -> Office:
     """A coalition that has just agreed on its charter."""
     ids = tuple(f"school-{index}" for index in range(schools))
     for school in ids:
-        found = founding.found(folder / school, school, school.title(), None, [f"2022={SIZE // 2}", f"2023={SIZE // 2}"], None, None, None)
+        found = founding.found(
+            folder / school, school, school.title(), None, [f"2022={SIZE // 2}", f"2023={SIZE // 2}"], None, None, None
+        )
         found.policy.write_text(found.policy.read_text().replace("ready: false", "ready: true"))
     people = {person: SigningKey.generate() for person, _, _ in PEOPLE}
     document = folder / "charter.yaml"

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from experiments.synthetic.calibration import expected_auc, intercept_for, logistic, slope_for
 from experiments.synthetic.complete import pseudonyms, tables
@@ -26,6 +27,7 @@ from experiments.synthetic.tabular import tabular
 from experiments.synthetic.writers import LAYOUTS, layout_of, write_exports
 from experiments.synthetic.writers.export_file import Dialect, texts
 from shared_schema import features, load_schema, outcomes
+from shared_schema.report import Level
 from shared_schema.validation import validate
 
 SCHEMA = load_schema()
@@ -96,17 +98,17 @@ def test_names_and_codes_are_unique_and_invented() -> None:
 
 
 def test_tables_conform_to_the_schema(small: SyntheticSchool) -> None:
-    """Every table of the generator passes the schema's own validation without a single remark."""
+    """Every table of the generator passes the schema's own validation without a warning."""
     for name, frame in tables(small).items():
         report = validate(name, frame, SCHEMA)
-        assert report.ok, f"{name}: {report}"
+        assert report.level in (None, Level.INFO), f"{name}: {report}"  # INFO: a column that is not delivered
 
 
 def test_validation_would_notice(small: SyntheticSchool) -> None:
     """The check above can fail: a code outside the list is reported."""
     person = tables(small)["person"]
     person.loc[0, "geslacht"] = "Q"
-    assert not validate("person", person, SCHEMA).ok
+    assert validate("person", person, SCHEMA).level in (Level.WARN, Level.FAIL)
 
 
 def test_the_truth_is_what_the_schema_computes(sector: list[SyntheticSchool]) -> None:
@@ -163,15 +165,16 @@ def _pooled(sector: list[SyntheticSchool]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _held_out_aucs(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Held-out AUC of logistic regression and of boosted trees, mean of three splits."""
+    """Held-out AUC of logistic regression and of boosted trees, mean of two splits (on one thread)."""
     found = []
-    for split in range(3):
+    for split in range(2):
         test = np.random.default_rng(split).random(len(y)) < 0.3
         models = (
             make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
             HistGradientBoostingClassifier(random_state=0),
         )
-        scores = [model.fit(x[~test], y[~test]).predict_proba(x[test])[:, 1] for model in models]
+        with threadpool_limits(limits=1):
+            scores = [model.fit(x[~test], y[~test]).predict_proba(x[test])[:, 1] for model in models]
         found.append([roc_auc_score(y[test], score) for score in scores])
     linear, boosted = np.mean(found, axis=0)
     return float(linear), float(boosted)
