@@ -127,15 +127,18 @@ def read(folder: Path) -> Evidence:
         submission=_bytes(folder / "submission.cbor"),
         approvals=_each(folder / "approvals"),
         heads=_each(folder / "heads"),
-        exchanges=tuple(_exchanged(fields) for fields in _rows(folder, "exchanges", 6)),
-        states=tuple((step, attempt, state) for step, attempt, state in _rows(folder, "states", 3)),
+        exchanges=tuple(_exchanged(path, fields) for path, fields in _rows(folder, "exchanges", 6)),
+        states=tuple((step, attempt, state) for _, (step, attempt, state) in _rows(folder, "states", 3)),
         log=tuple((entry, signature) for entry, signature in _decoded(folder / "log.cbor")),
         reviews=_each(folder / "reviews"),
     )
 
 
-def _exchanged(fields: list[Any]) -> Exchanged:
+def _exchanged(path: Path, fields: list[Any]) -> Exchanged:
     round_, step, attempt, school, request, reply = fields
+    numbers = all(type(number) is int for number in (round_, step, attempt))
+    if not (numbers and isinstance(school, str) and isinstance(request, bytes) and isinstance(reply, bytes | None)):
+        raise _unreadable(path)
     return Exchanged(step, attempt, school, round_, request, reply)
 
 
@@ -156,12 +159,12 @@ def _each(folder: Path) -> tuple[bytes, ...]:
     return tuple(_bytes(path) for path in sorted(folder.glob("*.cbor")))
 
 
-def _rows(folder: Path, name: str, width: int) -> Iterator[list[Any]]:
+def _rows(folder: Path, name: str, width: int) -> Iterator[tuple[Path, list[Any]]]:
     for path in sorted((folder / name).glob("*.cbor")):
         fields = _decoded(path)
         if not isinstance(fields, list) or len(fields) != width:
             raise _unreadable(path)
-        yield fields
+        yield path, fields
 
 
 def _decoded(path: Path) -> Any:

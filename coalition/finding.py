@@ -6,12 +6,15 @@ the two must be equal.
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from coalition.figures import figures
 from coalition.limits import limits
+from coalition.reopening import wrong
 from experiments import labels
 from experiments.terminal import rational
 from privacy import accounting
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from privacy.statements import Approval, Review
 
 SCHEMA_VERSION = 1
+# What an auditor's machine may compute differently in the last digits; a changed figure differs by more.
+RELATIVE = 1e-6
 PERSON_SCHOOLS = 2  # the finding states the cost for a person at two schools, whatever m the charter names
 
 
@@ -170,3 +175,27 @@ def _receipts(one: Asked) -> list[dict[str, Any]]:
         }
         for school, answer in sorted(one.answers.items())
     ]
+
+
+def check_finding(finding: Mapping[str, Any], reopened: Reopened) -> str:
+    """The finding says what its evidence says: composed again, it is the same, apart from reviews and moment."""
+    again = compose(reopened, finding["rehearsal"], finding["comparison"])
+    shown = {**finding, "evidence": {**finding["evidence"], "reviews": []}, "created": None}
+    different = differences(json.loads(json.dumps(again)), shown)
+    if different:
+        place = ", ".join(different[:3])
+        raise wrong("finding_differs", "Every figure follows from the evidence.", f"another at {place}")
+    aside = "; the comparison is of a rehearsal and has no evidence" if finding["comparison"] else ""
+    return f"every figure derived again{aside}"
+
+
+def differences(expected: Any, found: Any, place: str = "") -> list[str]:
+    """Places where two JSON values differ; floats by more than rounding."""
+    if isinstance(expected, dict) and isinstance(found, dict) and set(expected) == set(found):
+        return [at for key in expected for at in differences(expected[key], found[key], f"{place}.{key}".lstrip("."))]
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = zip(expected, found, strict=True)
+        return [at for i, (a, b) in enumerate(pairs) for at in differences(a, b, f"{place}[{i}]")]
+    if isinstance(expected, float) and isinstance(found, float):
+        return [] if math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=RELATIVE) else [place]
+    return [] if type(expected) is type(found) and expected == found else [place]

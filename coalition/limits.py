@@ -36,7 +36,8 @@ ALWAYS: tuple[Text, ...] = (
 )
 
 REHEARSAL: Text = {
-    "nl": "Dit is een oefening: de studenten zijn verzonnen of openbaar; de cijfers zeggen niets over een echte school.",
+    "nl": "Dit is een oefening: de studenten zijn verzonnen of openbaar. "
+    "De cijfers zeggen niets over een echte school.",
     "en": "This is a rehearsal: the students are made up or public, and the figures say nothing about a real school.",
 }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from coalition import evidence, review
 from coalition.errors import DisclosureBlocked, NotAllowed, UsageFailed
-from coalition.finding import compose, published, when
+from coalition.finding import check_finding, compose, published, when
 from coalition.reopening import read_papers, reopen
 from privacy.identity import sync_folder, write_private
 
@@ -78,8 +78,9 @@ def publish(workspace: Workspace, experiment: Experiment, folder: Path, now: int
     """Write the bundle of a reviewed finding and return the path of its Dutch page.
 
     The folder appears whole, by rename, or not at all. Asked again after a kill, a folder that holds this very
-    finding counts as written. Raises `NotAllowed` while reviews are missing, `DisclosureBlocked`, `UsageFailed` for
-    a folder that holds something else.
+    finding counts as written. Every figure, the outcome of the disclosure rules included, is derived from the
+    evidence once more, so an edited draft is never published, whoever reviewed it. Raises `NotAllowed` while reviews
+    are missing, `DisclosureBlocked`, `NotVerified`, `UsageFailed` for a folder that holds something else.
     """
     finding = review.drafted(workspace, experiment)
     _check_disclosure(finding)
@@ -88,9 +89,10 @@ def publish(workspace: Workspace, experiment: Experiment, folder: Path, now: int
     if waiting:
         rule = "Two people of two schools, not the submitter, accept a finding before it is published."
         raise NotAllowed("review_missing", rule, waiting, "Ask reviewers: coalition review.")
+    collected = evidence.from_store(workspace, experiment)
+    check_finding(finding, reopen(collected, read_papers(collected)))
     bundle = published(finding, reviews, int(time.time()) if now is None else now)
     if not _is_there(folder, bundle):
-        collected = evidence.from_store(workspace, experiment)
         signed = tuple(review.signed_reviews(workspace, finding))
         _write(bundle, collected.reviewed(signed), folder)
     workspace.store.set_status(experiment.hash, "published", str(folder.name))

@@ -133,6 +133,8 @@ def reopen(evidence: Evidence, papers: Papers) -> Reopened:
     state: Mapping[str, np.ndarray] = planning.initial_state(plan)
     asked: list[Asked] = []
     rounds = [list(said) for _, said in groupby(evidence.exchanges, key=lambda said: said.round)]
+    if [said[0].round for said in rounds] != list(range(len(rounds))):
+        raise wrong("exchange_missing", "Exchanges are numbered from 0, without a gap.", f"{len(rounds)} in another order")
     for said in rounds:
         one = _asked(papers, plan, said, state)
         if one is not None:

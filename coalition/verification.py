@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from coalition import evidence, review
 from coalition.errors import CoalitionError, NotVerified, UsageFailed
-from coalition.finding import compose
+from coalition.finding import check_finding
 from coalition.publication import EVIDENCE, FINDING
 from coalition.reopening import AGAIN, Papers, Reopened, read_papers, reopen, wrong
 from coalition.store import LOG_TAG
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from coalition.evidence import Evidence
 
 LARGEST_FINDING = 64 * 2**20
-# What an auditor's machine may compute differently in the last digits; a changed figure differs by more.
-RELATIVE = 1e-6
-NOT_FROM_EVIDENCE = ("created", "comparison")
 # Evidence comes from strangers: bytes of another shape than expected fail the check that reads them, whatever the
 # error they cause there. The safe answer is always "not verified".
 MALFORMED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -167,30 +164,6 @@ def _spent(finding: Mapping[str, Any], school: str) -> Fraction:
     answered = {(row["step"], row["attempt"]) for row in finding["evidence"]["receipts"] if row["school"] == school}
     rows = (row for row in finding["privacy"]["steps"] if (row["step"], row["attempt"]) in answered)
     return sum((Fraction(row["rho"]) for row in rows), Fraction(0))
-
-
-def check_finding(finding: Mapping[str, Any], reopened: Reopened) -> str:
-    """The finding says what its evidence says: composed again, it is the same, apart from reviews and moment."""
-    again = compose(reopened, finding["rehearsal"], finding["comparison"])
-    shown = {**finding, "evidence": {**finding["evidence"], "reviews": []}, "created": None}
-    different = differences(json.loads(json.dumps(again)), shown)
-    if different:
-        place = ", ".join(different[:3])
-        raise wrong("finding_differs", "Every figure follows from the evidence.", f"another at {place}")
-    aside = "; the comparison is of a rehearsal and has no evidence" if finding["comparison"] else ""
-    return f"every figure derived again{aside}"
-
-
-def differences(expected: Any, found: Any, place: str = "") -> list[str]:
-    """Places where two JSON values differ; floats by more than rounding."""
-    if isinstance(expected, dict) and isinstance(found, dict) and set(expected) == set(found):
-        return [at for key in expected for at in differences(expected[key], found[key], f"{place}.{key}".lstrip("."))]
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = zip(expected, found, strict=True)
-        return [at for i, (a, b) in enumerate(pairs) for at in differences(a, b, f"{place}[{i}]")]
-    if isinstance(expected, float) and isinstance(found, float):
-        return [] if math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=RELATIVE) else [place]
-    return [] if type(expected) is type(found) and expected == found else [place]
 
 
 def check_reviews(finding: Mapping[str, Any], given: Evidence, papers: Papers) -> str:

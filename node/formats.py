@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 _DATES: Mapping[DateFormat, tuple[re.Pattern[str], tuple[int, int, int]]] = MappingProxyType(
     {
-        "dd-mm-yyyy": (re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_TIME}"), (3, 2, 1)),
-        "yyyy-mm-dd": (re.compile(rf"(\d{{4}})[-/](\d{{1,2}})[-/](\d{{1,2}}){_TIME}"), (1, 2, 3)),
-        "yyyymmdd": (re.compile(r"(\d{4})(\d{2})(\d{2})"), (1, 2, 3)),
+        "dd-mm-yyyy": (re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_TIME}", re.ASCII), (3, 2, 1)),
+        "yyyy-mm-dd": (re.compile(rf"(\d{{4}})[-/](\d{{1,2}})[-/](\d{{1,2}}){_TIME}", re.ASCII), (1, 2, 3)),
+        "yyyymmdd": (re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII), (1, 2, 3)),
     }
 )
-_NUMBER = re.compile(r"[+-]?\d{1,15}(?:([.,])\d{1,15})?")
+_NUMBER = re.compile(r"[+-]?\d{1,15}(?:([.,])\d{1,15})?", re.ASCII)
+_WHOLE = re.compile(r"([+-]?\d{1,15})(?:[.,]0{1,2})?", re.ASCII)  # not 1.000, which may be a thousand
 _TRUE = frozenset({"1", "1.0", "1,0", "true", "waar", "ja", "j", "yes", "y", "x"})
 _FALSE = frozenset({"0", "0.0", "0,0", "false", "onwaar", "nee", "n", "no"})
 FIRST_YEAR, LAST_YEAR = 1900, 3000  # 3000-01-01 stands for "current" in CAMBO
@@ -67,8 +68,8 @@ def read_number(text: str, mark: str = ".") -> float | None:
 
 def read_whole(text: str) -> int | None:
     """Return the whole number that `text` writes (`12`, `12.0` or `12,0`), or None."""
-    value = read_number(text, "," if "," in text else ".")
-    return int(value) if value is not None and value.is_integer() else None
+    match = _WHOLE.fullmatch(text)
+    return int(match.group(1)) if match else None
 
 
 def read_boolean(text: str) -> bool | None:

@@ -32,7 +32,7 @@ Separator: TypeAlias = Literal[",", ";", "|", "\t"]
 Encoding: TypeAlias = Literal["utf-8", "cp1252", "utf-16"]
 
 FILE_PATTERN = re.compile(r"[\w][\w .*?()\[\]-]*\.(csv|tsv|txt|asc|xlsx)", re.IGNORECASE)
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
 RECORD_TYPE = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 MAX_WEEK = 52
 
@@ -145,7 +145,7 @@ class Unpivot(Part):
 
 def _listed_weeks(text: str) -> tuple[int, ...]:
     """`1-10` or `3, 6, 10` as numbers; anything else leaves none, which is refused."""
-    if not re.fullmatch(r"\d{1,2}(-\d{1,2})?(\s*,\s*\d{1,2}(-\d{1,2})?)*", text):
+    if not re.fullmatch(r"\d{1,2}(-\d{1,2})?(\s*,\s*\d{1,2}(-\d{1,2})?)*", text, re.ASCII):
         return ()
     weeks: list[int] = []
     for part in text.split(","):
@@ -234,7 +234,7 @@ class MappingDocument(Part):
     """A whole mapping. Every reference between its parts has been checked; the schema has not been consulted yet."""
 
     mapping: Literal[1]
-    layout: str = Field(pattern=NAME.pattern)
+    layout: str = Field(pattern=NAME)
     title: Words
     notes: Words | None = None
     sources: dict[str, Source] = Field(min_length=1)

@@ -199,70 +199,67 @@ def _first_of_august(year: Numbers) -> Numbers:
     return np.where(known, months.astype("datetime64[D]").astype(np.int64).astype(np.float64), np.nan)
 
 
-def _definitions() -> tuple[Definition, ...]:
-    return (
-        Definition(
-            "dropout_year_1",
-            Text("Uitval in het eerste jaar", "Dropout in the first year"),
-            Text(
-                "Heeft de school binnen twaalf maanden na de eerste start verlaten, zonder diploma en zonder binnen"
-                f" {TRANSFER_GAP_DAYS} dagen op de school terug te komen (overstap). Overlijden en administratieve"
-                " uitschrijving tellen niet mee.",
-                "Left the school within twelve months of the first start, without a diploma and without coming back"
-                f" to the school within {TRANSFER_GAP_DAYS} days (a transfer). Death and administrative leaving"
-                " are outside the population.",
-            ),
-            frozenset({"uitnodigingsregel", "eduarte", "osiris_j1"}),
-            _dropout_year_1,
+_DEFINITIONS = (
+    Definition(
+        "dropout_year_1",
+        Text("Uitval in het eerste jaar", "Dropout in the first year"),
+        Text(
+            "Heeft de school binnen twaalf maanden na de eerste start verlaten, zonder diploma en zonder binnen"
+            f" {TRANSFER_GAP_DAYS} dagen op de school terug te komen (overstap). Overlijden en administratieve"
+            " uitschrijving tellen niet mee.",
+            "Left the school within twelve months of the first start, without a diploma and without coming back"
+            f" to the school within {TRANSFER_GAP_DAYS} days (a transfer). Death and administrative leaving"
+            " are outside the population.",
         ),
-        Definition(
-            "uitval_eduarte",
-            Text("Uitval volgens EduArte", "Dropout after EduArte"),
-            Text(
-                "De eerste inschrijving eindigt vóór het einde van het schooljaar van het cohort (31 juli), met of"
-                " zonder diploma.",
-                "The first enrolment ends before the end of the cohort's school year (31 July), with a diploma or"
-                " without.",
-            ),
-            frozenset({"eduarte"}),
-            _uitval_eduarte,
+        frozenset({"uitnodigingsregel", "eduarte", "osiris_j1"}),
+        _dropout_year_1,
+    ),
+    Definition(
+        "uitval_eduarte",
+        Text("Uitval volgens EduArte", "Dropout after EduArte"),
+        Text(
+            "De eerste inschrijving eindigt vóór het einde van het schooljaar van het cohort (31 juli), met of"
+            " zonder diploma.",
+            "The first enrolment ends before the end of the cohort's school year (31 July), with a diploma or without.",
         ),
-        Definition(
-            "uitval_osiris_j1",
-            Text("Uitval in jaar 1 volgens Osiris", "Dropout in year 1 after Osiris"),
-            Text(
-                "Niet meer ingeschreven, geen diploma, en korter dan twaalf maanden op school geweest.",
-                "Not enrolled any more, no diploma, and less than twelve months at the school.",
-            ),
-            frozenset({"osiris_j1"}),
-            _uitval_osiris_j1,
+        frozenset({"eduarte"}),
+        _uitval_eduarte,
+    ),
+    Definition(
+        "uitval_osiris_j1",
+        Text("Uitval in jaar 1 volgens Osiris", "Dropout in year 1 after Osiris"),
+        Text(
+            "Niet meer ingeschreven, geen diploma, en korter dan twaalf maanden op school geweest.",
+            "Not enrolled any more, no diploma, and less than twelve months at the school.",
         ),
-        Definition(
-            "uitval_duo",
-            Text("Uitval volgens DUO", "Dropout after DUO"),
-            Text(
-                "Heeft een reden van uitschrijving en geen diploma, wanneer dan ook.",
-                "Has a reason for leaving and no diploma, whenever that was.",
-            ),
-            frozenset({"duo"}),
-            _uitval_duo,
+        frozenset({"osiris_j1"}),
+        _uitval_osiris_j1,
+    ),
+    Definition(
+        "uitval_duo",
+        Text("Uitval volgens DUO", "Dropout after DUO"),
+        Text(
+            "Heeft een reden van uitschrijving en geen diploma, wanneer dan ook.",
+            "Has a reason for leaving and no diploma, whenever that was.",
         ),
-        Definition(
-            "vsv_eigen",
-            Text("Voortijdig schoolverlater, eigen telling", "Early leaver, own count"),
-            Text(
-                "Jonger dan 23, zonder startkwalificatie, bekostigd ingeschreven op de eerste 1 oktober na de start"
-                " en een jaar later niet meer op deze school. Niet het officiële vsv-cijfer: een school ziet niet of"
-                " de student elders is ingeschreven.",
-                "Under 23, without startkwalificatie, funded and enrolled on the first 1 October after the start and"
-                " no longer at this school a year later. Not the official vsv figure: a school cannot see whether"
-                " the student is enrolled elsewhere.",
-            ),
-            frozenset({"vsv_eigen"}),
-            _vsv_eigen,
+        frozenset({"duo"}),
+        _uitval_duo,
+    ),
+    Definition(
+        "vsv_eigen",
+        Text("Voortijdig schoolverlater, eigen telling", "Early leaver, own count"),
+        Text(
+            "Jonger dan 23, zonder startkwalificatie, bekostigd ingeschreven op de eerste 1 oktober na de start"
+            " en een jaar later niet meer op deze school. Niet het officiële vsv-cijfer: een school ziet niet of"
+            " de student elders is ingeschreven.",
+            "Under 23, without startkwalificatie, funded and enrolled on the first 1 October after the start and"
+            " no longer at this school a year later. Not the official vsv figure: a school cannot see whether"
+            " the student is enrolled elsewhere.",
         ),
-    )
+        frozenset({"vsv_eigen"}),
+        _vsv_eigen,
+    ),
+)
 
-
-DEFINITIONS: Mapping[str, Definition] = MappingProxyType({given.name: given for given in _definitions()})
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType({given.name: given for given in _DEFINITIONS})
 """Every definition of dropout by name; `dropout_year_1` is the coalition's default."""

@@ -35,8 +35,7 @@ def results(facts: Facts, cutoff_week: int) -> Results:
     frame, students = facts.until("result", cutoff_week)
     share = _share(frame)
     scored = ~np.isnan(share)
-    order = np.lexsort((share[scored], students[scored]))
-    who, what = students[scored][order], share[scored][order]
+    who, what = students[scored], share[scored]
     count = _per_student(facts, who, np.ones(len(who)))
     some = np.where(count > 0, count, np.nan)
     return Results(

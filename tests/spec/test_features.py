@@ -214,6 +214,31 @@ def test_results() -> None:
     check_features(test_results, 3)
 
 
+def test_a_dated_result_counts_by_whole_weeks_since_the_start() -> None:
+    """Week 3 of a student who starts on 28 August ends on 17 September; before the start counts as well.
+
+    enrolment
+    student | enrolment_id | start_date
+    A       | 1            | 2023-08-28
+    B       | 1            | 2023-08-28
+    C       | 1            |
+
+    result
+    student | date       | score
+    A       | 2023-09-17 | 8
+    A       | 2023-08-01 | 8
+    B       | 2023-09-18 | 8
+    C       | 2023-09-01 | 8
+
+    answer
+    student | results_count
+    A       | 2
+    B       | 0
+    C       | 0
+    """
+    check_features(test_a_dated_result_counts_by_whole_weeks_since_the_start, 3)
+
+
 def test_what_is_available_when() -> None:
     """On the first day there is background only; from week 1 attendance and results; some 35 to 45 features in all."""
     first_day = {feature.group for feature in features.available(SCHEMA, 0)}

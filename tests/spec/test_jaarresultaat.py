@@ -39,6 +39,25 @@ def test_jaarresultaat() -> None:
     check_indicator(test_jaarresultaat, "jaarresultaat", [2023])
 
 
+def test_the_peildatum_itself_counts() -> None:
+    """The end date is the last day: A left on 1 October 2023 and was there; B left on 1 October 2024 and stayed.
+
+    A counts as a leaver of the year, B does not; C started on 1 October and counts.
+
+    enrolment
+    student | enrolment_id | start_date | end_date   | team
+    A       | 1            | 2022-08-29 | 2023-10-01 | a
+    B       | 1            | 2022-08-29 | 2024-10-01 | b
+    C       | 1            | 2023-10-01 | 2024-09-30 | c
+
+    answer
+    group | segment  | numerator | denominator
+    a     | regulier | 0         | 1
+    c     | regulier | 0         | 1
+    """
+    check_indicator(test_the_peildatum_itself_counts, "jaarresultaat", [2023], by="team")
+
+
 def test_entree_ovo_and_odt_stand_apart() -> None:
     """Niveau 1, other education and parts of a programme are never added to niveau 2 to 4.
 

@@ -65,7 +65,13 @@ def word(value: object) -> str:
         return "-"
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d")
-    return str(value).lower() if str(value) in ("True", "False") else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        str(value).lower()
+        if str(value) in ("True", "False")
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def carried_out(example: Example, folder: Path) -> dict[str, list[list[str]]]:
@@ -106,13 +112,19 @@ def test_the_manual_shows_every_kind_of_rule() -> None:
 
     text = MANUAL.read_text(encoding="utf-8")
     source = Path(column_rules.__file__).read_text(encoding="utf-8")
-    computations = [name for names in re.findall(r"compute: Literal\[(.*?)\]", source) for name in names.split('"')[1::2]]
+    computations = [
+        name for names in re.findall(r"compute: Literal\[(.*?)\]", source) for name in names.split('"')[1::2]
+    ]
     assert len(computations) == 11
     keys = {
         fields.alias or name
-        for model in (column_rules.FromRule, column_rules.OneHotRule, mapping_document.Source, mapping_document.TableRule)
+        for model in (
+            column_rules.FromRule,
+            column_rules.OneHotRule,
+            mapping_document.Source,
+            mapping_document.TableRule,
+        )
         for name, fields in model.model_fields.items()
     }
     missing = [name for name in (*computations, *sorted(keys)) if f"`{name}`" not in text and f"{name}:" not in text]
     assert missing == []
-

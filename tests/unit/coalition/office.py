@@ -88,6 +88,15 @@ class Office:
             signed = approving.countersign(self.desk(school), self.fg(school))
             approvals.accept(self.workspace, signed.to_bytes())
 
+    def draft(self, experiment: Experiment) -> dict[str, Any]:
+        """Draft the finding again, now that heads were countersigned."""
+        return publication.draft(self.workspace, experiment)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The one experiment that was submitted."""
+        return next(self.workspace.experiments())
+
     def review(self, experiment: Experiment, *people: str) -> None:
         """Reviewers accept."""
         for person in people or ("rik", "sam"):
