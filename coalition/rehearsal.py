@@ -25,7 +25,7 @@ from coalition import approvals, publication, review, running, submission, verif
 from coalition.errors import UsageFailed
 from coalition.transport import InProcess
 from coalition.workspace import Workspace
-from experiments import baselines, definition, keys, protocol
+from experiments import baselines, definition, evaluation, keys, protocol
 from experiments.queries import logistic
 from node import answer, approving, assembly, ingest, policy
 from node.folder import NodeFolder
@@ -97,7 +97,7 @@ def rehearse(options: Options, progress: Progress) -> dict[str, Any]:
     ledgers = {member.id: member.folder.ledger for member in members}
     verified = verification.verify(page.parent, list(ledgers.values()))
     progress("publish / publiceren", 1, 1)
-    return _data(page, ledgers, verified)
+    return _data(page, ledgers, verified) | {"auc_noise_sd": _auc_noise_sd(workspace, experiment)}
 
 
 def _door(node: answer.Node) -> Callable[[bytes], bytes]:
@@ -243,6 +243,13 @@ def _model(workspace: Workspace, experiment: Experiment) -> tuple[Settings, dict
     settings = next(query.settings for query in queries if isinstance(query, logistic.LogisticGradient))
     assert isinstance(state, dict)
     return settings, state
+
+
+def _auc_noise_sd(workspace: Workspace, experiment: Experiment) -> float:
+    """Standard deviation that the privacy noise alone gives the published AUC."""
+    _, state = _model(workspace, experiment)
+    found = evaluation.evaluate(state["score_table"], float(state["score_table_sd"][0]), state["edges"])
+    return found.auc.privacy_sd
 
 
 def _compare(

@@ -26,9 +26,9 @@ def render(report: Mapping[str, Any], console: Console) -> None:
     """Print a report (`Quality.plain()`, or the stored copy of it): files, tables, notes, verdict."""
     console.print(_files(report["sources"]))
     for protection in report["protections"]:
-        console.print(_protection(protection), markup=False, highlight=False)
+        console.print(_plain(_protection(protection)), highlight=False)
     for source, columns in report["unread"].items():
-        console.print(f"{source}: niet gelezen / not read: {', '.join(columns)}", markup=False, highlight=False)
+        console.print(_plain(f"{source}: niet gelezen / not read: {', '.join(columns)}"), highlight=False)
     console.print(_tables(report["tables"]))
     notes = [(table["table"], note) for table in report["tables"] for note in table["notes"]]
     if notes:
@@ -98,10 +98,10 @@ def _pair(nl: str, en: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is markup: a file or column may be named [red]."""
+    """Text in which nothing is markup or moves a cursor: a column may be named `[red]` or hold an escape sequence."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
 
 
 def _empty(title: str, *columns: str) -> Table:

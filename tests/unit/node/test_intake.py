@@ -1,4 +1,4 @@
-"""What a file looks like is detected and shown; what fits nothing is refused with rule, found and remedy, never a cell."""
+"""What a file looks like is detected and shown; what fits nothing is refused, with a remedy and without a cell."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def test_everything_stays_text(tmp_path: Path) -> None:
 
 def test_decimal_mark_and_date_formats_are_shown(tmp_path: Path) -> None:
     """Per file the decimal mark, per column the date format, from the cells; text columns are not dates."""
-    export = read(tmp_path, "nr;u;d;e;f;g\n1;1,5;31-12-2023;20231231;2023-12-31;x\n2;2;1-1-2024;20240101;2024-01-01 00:00;1\n")
+    export = read(
+        tmp_path, "nr;u;d;e;f;g\n1;1,5;31-12-2023;20231231;2023-12-31;x\n2;2;1-1-2024;20240101;2024-01-01 00:00;1\n"
+    )
     detected = export.detected[0]
     assert detected.decimal == "comma"
     assert dict(detected.dates) == {"d": "dd-mm-yyyy", "e": "yyyymmdd", "f": "yyyy-mm-dd"}
@@ -165,7 +167,10 @@ def workbook(folder: Path, sheets: dict[str, list[list[object]]]) -> Path:
 def test_a_sheet_becomes_text_as_a_person_reads_it(tmp_path: Path) -> None:
     """Whole numbers without .0, dates as yyyy-mm-dd, truth values as 1 and 0, empty rows left out."""
     day = dt.datetime(2023, 8, 21)
-    workbook(tmp_path, {"Blad1": [["nr", "u", "d", "b", "t"], [12.0, 1.5, day, True, "0012 "], [None] * 5, [13, 2, day, False, None]]})
+    workbook(
+        tmp_path,
+        {"Blad1": [["nr", "u", "d", "b", "t"], [12.0, 1.5, day, True, "0012 "], [None] * 5, [13, 2, day, False, None]]},
+    )
     export = read_exports(tmp_path, {"s": Source(file="s.xlsx")})["s"]
     assert export.frame.iloc[0].tolist() == ["12", "1.5", "2023-08-21", "1", "0012"]
     assert export.frame.iloc[1].tolist() == ["13", "2", "2023-08-21", "0", ""]
@@ -202,7 +207,13 @@ def test_what_is_no_workbook_or_unpacks_too_large_is_refused(tmp_path: Path, mon
 
 # Records ----------------------------------------------------------------------------------------------------------
 
-RO = {"counts": "SLR", "VLP": ["BRIN"], "PER": ["bsn", "g"], "ISG": ["bsn", "nr", "d"], "SLR": ["AantalPER", "AantalISG", "AantalKZD"]}
+RO = {
+    "counts": "SLR",
+    "VLP": ["BRIN"],
+    "PER": ["bsn", "g"],
+    "ISG": ["bsn", "nr", "d"],
+    "SLR": ["AantalPER", "AantalISG", "AantalKZD"],
+}
 GOOD = "VLP|25XX\nPER|1|M|||\nPER|2\nISG|1|1|20230801\nSLR|2|1|0\n"
 
 

@@ -28,7 +28,11 @@ def run(folder: Path, export: str, tables: str, heading: str = HEADING + SOURCES
 def enrolment(folder: Path, export: str, **columns: str) -> tuple[pd.DataFrame, dict[tuple[str, str], int]]:
     """Fill enrolment from an export; returns the table and the notes as (rule, column) -> rows."""
     rules = "".join(f"      {name}: {rule}\n" for name, rule in columns.items())
-    made = run(folder, export, f'tables:\n  enrolment:\n    source: s\n    columns:\n      enrolment_id: {{constant: "1"}}\n{rules}')
+    made = run(
+        folder,
+        export,
+        f'tables:\n  enrolment:\n    source: s\n    columns:\n      enrolment_id: {{constant: "1"}}\n{rules}',
+    )
     notes = {(note.rule, note.column): note.rows for table in made.quality.tables for note in table.notes}
     return made.tables["enrolment"], notes
 
@@ -62,7 +66,9 @@ EXPORT = f"nr;geslacht;datum;uren\n1;M;01-08-2023;1,5\n2;{MARKER};02-08-2023;2,5
         (table_of("person", geslacht="{from: geslacht, of: s, by: [nr]}"), "identifier_mapped", "nr"),
     ],
 )
-def test_a_mapping_that_does_not_fit_is_refused_with_the_name(tmp_path: Path, tables: str, code: str, told: str) -> None:
+def test_a_mapping_that_does_not_fit_is_refused_with_the_name(
+    tmp_path: Path, tables: str, code: str, told: str
+) -> None:
     """Missing, unknown and forbidden columns: each its own code, the name in the message, no cell in it."""
     error = refused(tmp_path, EXPORT, tables)
     if code == "mapping_does_not_fit":
@@ -82,7 +88,15 @@ def test_where_and_week_columns_are_checked_too(tmp_path: Path) -> None:
 
 def test_a_column_named_as_an_identifier_is_refused_even_if_the_mapping_does_not_drop_it(tmp_path: Path) -> None:
     """The list of known names protects a careless mapping, whatever the spelling."""
-    for name in ("Achternaam", "E-mail adres", "burgerservicenummer", "BSN_nr", "Telefoon (mobiel)", "Huisnummer", "Straat"):
+    for name in (
+        "Achternaam",
+        "E-mail adres",
+        "burgerservicenummer",
+        "BSN_nr",
+        "Telefoon (mobiel)",
+        "Huisnummer",
+        "Straat",
+    ):
         export = f"nr;{name};g\n1;{MARKER};M\n"
         error = refused(tmp_path, export, table_of("enrolment", team=f'"{name}"'))
         assert error.code == "identifier_mapped", name
@@ -190,7 +204,9 @@ def test_yes_and_no_are_read_in_dutch_and_english(tmp_path: Path) -> None:
 def test_a_value_outside_recode_is_counted_and_never_shown(tmp_path: Path) -> None:
     """Without otherwise it is a loss, with otherwise it is information."""
     made = run(tmp_path, EXPORT, table_of("person", geslacht="{from: geslacht, recode: {M: M}}"))
-    assert [(note.rule, note.rows) for note in made.quality.tables[0].notes if note.column == "geslacht"] == [("unlisted", 1)]
+    assert [(note.rule, note.rows) for note in made.quality.tables[0].notes if note.column == "geslacht"] == [
+        ("unlisted", 1)
+    ]
     assert MARKER not in str(made.quality.plain())
     made = run(tmp_path, EXPORT, table_of("person", geslacht="{from: geslacht, recode: {M: M}, otherwise: O}"))
     assert [note.verdict.value for note in made.quality.tables[0].notes if note.rule == "otherwise"] == ["pass"]
@@ -206,7 +222,9 @@ def test_a_constant_of_the_wrong_kind_is_the_mappings_fault(tmp_path: Path) -> N
     """A word where a year belongs is refused, in constants and in recode lists; so is a date where a number belongs."""
     for rule in ("{constant: veel}", "{from: geslacht, recode: {M: veel}}", "{constant: true}"):
         assert refused(tmp_path, EXPORT, table_of("enrolment", cohort=rule)).code == "bad_constant"
-    assert refused(tmp_path, EXPORT, table_of("enrolment", cohort="{from: datum, date: dd-mm-yyyy}")).code == "wrong_kind"
+    assert (
+        refused(tmp_path, EXPORT, table_of("enrolment", cohort="{from: datum, date: dd-mm-yyyy}")).code == "wrong_kind"
+    )
 
 
 def test_an_ambiguous_look_up_is_missing_and_counted(tmp_path: Path) -> None:
@@ -217,12 +235,16 @@ def test_an_ambiguous_look_up_is_missing_and_counted(tmp_path: Path) -> None:
     tables = table_of("enrolment", enrolment_id='{constant: "1"}', age_at_start=age)
     made = run(tmp_path, "nr;d\n1;2023-08-01\n2;2023-08-01\n3;2023-08-01\n", tables, heading)
     assert made.tables["enrolment"]["age_at_start"].fillna(-1).tolist() == [-1, 19, -1]
-    assert [(note.rule, note.rows) for note in made.quality.tables[0].notes if note.rule == "ambiguous"] == [("ambiguous", 1)]
+    assert [(note.rule, note.rows) for note in made.quality.tables[0].notes if note.rule == "ambiguous"] == [
+        ("ambiguous", 1)
+    ]
 
 
 def test_age_counts_birthdays(tmp_path: Path) -> None:
     """The day before the birthday one year less, also for 29 February."""
-    export = "nr;b;o\n1;2005-08-02;2023-08-01\n2;2005-08-01;2023-08-01\n3;2004-02-29;2023-02-28\n4;2004-02-29;2023-03-01\n"
+    export = (
+        "nr;b;o\n1;2005-08-02;2023-08-01\n2;2005-08-01;2023-08-01\n3;2004-02-29;2023-02-28\n4;2004-02-29;2023-03-01\n"
+    )
     table, _ = enrolment(tmp_path, export, age_at_start="{compute: age_at, born: b, on: o}")
     assert table["age_at_start"].tolist() == [17, 18, 18, 19]
 

@@ -55,7 +55,9 @@ def test_tables_come_back_as_they_went(tmp_path: Path) -> None:
                 "number": [0.1, float("nan"), 1e300],
             }
         ),
-        "unknown": pd.DataFrame({"text": pd.array([None, None], dtype="string"), "whole": pd.array([None, None], dtype="Int64")}),
+        "unknown": pd.DataFrame(
+            {"text": pd.array([None, None], dtype="string"), "whole": pd.array([None, None], dtype="Int64")}
+        ),
     }
     tables["empty"] = tables["all"].iloc[:0]
     Store.open(tmp_path).write(tables, {"a": [1, {"b": "c"}]})
@@ -114,14 +116,14 @@ def test_a_full_disk_leaves_the_previous_delivery(tmp_path: Path, monkeypatch: p
                     device.write(b"x")
             real(descriptor)
 
-        monkeypatch.setattr(store.os, "fsync", fsync)
+        monkeypatch.setattr(os, "fsync", fsync)
 
     for fail_at in (1, 2, 3, 4, 5):
         full(fail_at)
         with pytest.raises(StorageFailed, match="previous delivery still counts"):
             write(tmp_path, 2)
         assert Store.open(tmp_path).tables()["person"]["n"].tolist() == [1]
-    monkeypatch.setattr(store.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     write(tmp_path, 2)
     assert Store.open(tmp_path).tables()["person"]["n"].tolist() == [2]
 
