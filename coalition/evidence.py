@@ -1,7 +1,7 @@
 """A finished run in the store, or an evidence folder, arrives; the same frozen `Evidence` leaves.
 
 Everything an auditor needs to re-open each sum and re-derive the chain of states, and nothing that is secret: what
-the coordinator saw and no more. On disk, every file is canonical CBOR:
+the coordinator saw and no more. On disk, all but the schema's extension is canonical CBOR:
 
     charter.cbor  experiment.cbor  schema.cbor  submission.cbor
     approvals/SCHOOL.cbor  reviews/PERSON.cbor  heads/SCHOOL.cbor
@@ -12,6 +12,7 @@ the coordinator saw and no more. On disk, every file is canonical CBOR:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def from_store(workspace: Workspace, experiment: Experiment) -> Evidence:
     return Evidence(
         charter=workspace.charter.to_bytes(),
         experiment=store.get("experiment", name),
-        extension=canonical.encode(plain(workspace.schema.extension)),
+        extension=_ordered_json(plain(workspace.schema.extension)),
         submission=store.get("submission", name),
         approvals=tuple(store.get("approval", approvals.document_name(*pair)) for pair in serials),
         heads=_newest_heads(workspace, {school for school, _ in serials}),
@@ -75,6 +76,11 @@ def from_store(workspace: Workspace, experiment: Experiment) -> Evidence:
         states=tuple(store.states(run)),
         log=tuple(store.log()),
     )
+
+
+def _ordered_json(value: Any) -> bytes:
+    """JSON, since the order of a code list is part of its meaning and canonical CBOR sorts keys."""
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def _newest_heads(workspace: Workspace, roster: set[str]) -> tuple[bytes, ...]:
@@ -97,7 +103,7 @@ def write(evidence: Evidence, folder: Path) -> None:
 def _files(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
     yield "charter.cbor", evidence.charter
     yield "experiment.cbor", evidence.experiment
-    yield "schema.cbor", evidence.extension
+    yield "schema.json", evidence.extension
     yield "submission.cbor", evidence.submission
     yield from _by_signer("approvals", evidence.approvals)
     yield from _by_signer("reviews", evidence.reviews)
@@ -123,7 +129,7 @@ def read(folder: Path) -> Evidence:
     return Evidence(
         charter=_bytes(folder / "charter.cbor"),
         experiment=_bytes(folder / "experiment.cbor"),
-        extension=_bytes(folder / "schema.cbor"),
+        extension=_bytes(folder / "schema.json"),
         submission=_bytes(folder / "submission.cbor"),
         approvals=_each(folder / "approvals"),
         heads=_each(folder / "heads"),

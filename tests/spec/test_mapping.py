@@ -64,7 +64,7 @@ def word(value: object) -> str:
     if pd.isna(value):
         return "-"
     if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d")
+        return str(value.date())
     return (
         str(value).lower()
         if str(value) in ("True", "False")

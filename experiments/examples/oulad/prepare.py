@@ -117,7 +117,14 @@ def _writer(path: Path, columns: Sequence[str], files: ExitStack) -> csv.DictWri
 def _policy(presentation: Presentation, size: int) -> str:
     year = presentation[1][:4]
     rounded = round(size / ROUNDED_TO) * ROUNDED_TO
-    return f"# Openbare aantallen, afgerond. / Public sizes, rounded.\npolicy: 1\npublic_size: {{{year}: {rounded}}}\n"
+    return f"""\
+policy: 1
+ready: true
+# Openbare aantallen, afgerond. / Public sizes, rounded.
+public_size: {{{year}: {rounded}}}
+# Eén experiment op openbare gegevens mag alles kosten. / One experiment on public data may cost all of it.
+lifetime_budget: {{epsilon: 3.0, delta: 1e-5}}
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

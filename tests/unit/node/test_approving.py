@@ -108,7 +108,11 @@ def test_a_cap_below_the_plan_approves_nothing(desk: Desk, experiment: Experimen
 def test_a_plan_above_what_is_left_is_not_approved(desk: Desk, experiment: Experiment) -> None:
     """The school's lifetime budget counts before anything is signed."""
     smaller = desk.policy.model_copy(
-        update={"lifetime_budget": desk.policy.lifetime_budget.model_copy(update={"epsilon": desk.policy.lifetime_budget.epsilon / 10})}
+        update={
+            "lifetime_budget": desk.policy.lifetime_budget.model_copy(
+                update={"epsilon": desk.policy.lifetime_budget.epsilon / 10}
+            )
+        }
     )
     poor = replace(desk, policy=smaller)
     assert _code(lambda: approving.draft_approval(poor, experiment)) == "budget_exhausted"
