@@ -17,6 +17,14 @@ UNIT: Label = {
 }
 
 
+def outcome_prose(schema: Schema, name: str) -> Label:
+    """What an outcome means, in full: a definition's prose, or an extension column's."""
+    if name not in outcomes.DEFINITIONS:
+        return outcome_label(schema, name)
+    prose = outcomes.DEFINITIONS[name].prose
+    return {"nl": prose.nl, "en": prose.en}
+
+
 def outcome_label(schema: Schema, name: str) -> Label:
     """The label of an outcome that the schema declares: a definition's title, or an extension column's prose."""
     if name in outcomes.DEFINITIONS:

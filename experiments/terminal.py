@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DEBUG = "DATACOALITIE_DEBUG"
 TEXT_WIDTH = 100  # when nobody watches, tables keep a width that a log or a mail can hold
+NAME_WIDTH = 28
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total) after each piece of work."""
@@ -188,8 +189,10 @@ def _table(grid: Grid) -> Any:
     from rich.text import Text
 
     table = Table(title=Text(grid.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for column in grid.columns:
-        table.add_column(Text(column), overflow="fold")
+    for index, column in enumerate(grid.columns):
+        # Names stand first: they are kept in one piece as long as that leaves room for the figures.
+        longest = max((len(row[0]) for row in grid.rows), default=0) if index == 0 else 0
+        table.add_column(Text(column), overflow="fold", min_width=min(longest, NAME_WIDTH) or None)
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

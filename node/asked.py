@@ -49,7 +49,7 @@ def describe(desk: Desk, experiment: Experiment) -> dict[str, Any]:
         "legal": asked.legal.model_dump(),
         "unit": labels.UNIT,
         "cohorts": list(asked.population.cohorts),
-        "outcome": {"name": asked.outcome, **labels.outcome_label(desk.schema, asked.outcome)},
+        "outcome": {"name": asked.outcome, **labels.outcome_prose(desk.schema, asked.outcome)},
         "columns": columns(desk, experiment),
         "plan": costs.describe(plan, experiment, desk.charter),
         "left": [_left(desk, population, cohort, plan) for population, cohort in plan.accounts],
@@ -62,6 +62,9 @@ def columns(desk: Desk, experiment: Experiment) -> list[dict[str, Any]]:
     for feature in selection.features_of(experiment, desk.schema):
         for column in feature.columns:
             found.setdefault(column, []).append(feature.name)
+    outcome = experiment.definition.outcome
+    if "." in outcome:  # an extension's column; what a definition looks at stands in its prose
+        found.setdefault(outcome, []).append("outcome")
     return [_column(desk, name, features) for name, features in sorted(found.items())]
 
 
