@@ -26,6 +26,7 @@ from coalition.errors import UsageFailed
 from coalition.transport import InProcess
 from coalition.workspace import Workspace
 from experiments import baselines, definition, evaluation, keys, protocol
+from experiments.errors import EvaluationError
 from experiments.queries import logistic
 from node import answer, approving, assembly, ingest, policy
 from node.folder import NodeFolder
@@ -207,7 +208,8 @@ def _found_coalition(options: Options, members: list[Member]) -> tuple[Workspace
 
 
 def _card(member: Member) -> dict[str, Any]:
-    return json.loads(member.folder.card.read_text(encoding="utf-8"))
+    card: dict[str, Any] = json.loads(member.folder.card.read_text(encoding="utf-8"))
+    return card
 
 
 def _submit(options: Options, workspace: Workspace, analyst: Path) -> Experiment:
@@ -245,10 +247,13 @@ def _model(workspace: Workspace, experiment: Experiment) -> tuple[Settings, dict
     return settings, state
 
 
-def _auc_noise_sd(workspace: Workspace, experiment: Experiment) -> float:
-    """Standard deviation that the privacy noise alone gives the published AUC."""
+def _auc_noise_sd(workspace: Workspace, experiment: Experiment) -> float | None:
+    """Standard deviation that the privacy noise alone gives the published AUC; None when noise drowned an outcome."""
     _, state = _model(workspace, experiment)
-    found = evaluation.evaluate(state["score_table"], float(state["score_table_sd"][0]), state["edges"])
+    try:
+        found = evaluation.evaluate(state["score_table"], float(state["score_table_sd"][0]), state["edges"])
+    except EvaluationError:
+        return None
     return found.auc.privacy_sd
 
 
@@ -302,8 +307,8 @@ def _data(page: Path, ledgers: Mapping[str, Path], verified: verification.Verifi
         ],
         "pooled_auc": comparison["pooled_auc"],
         "federated_auc": comparison["federated_auc"],
-        "published_auc": auc["value"],
-        "auc_interval": [auc["low"], auc["high"]],
+        "published_auc": auc and auc["value"],
+        "auc_interval": [auc["low"], auc["high"]] if auc else [None, None],
         "epsilon": privacy["epsilon"],
         "delta": privacy["delta"],
         "exchanges": privacy["exchanges"],

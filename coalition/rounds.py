@@ -97,7 +97,7 @@ def run(
     store.set_status(task.experiment.hash, "running")
     try:
         _prepare(going, task.approved)
-        state = planning.initial_state(task.plan)
+        state: protocol.State = planning.initial_state(task.plan)
         for step in task.plan.steps:
             state = _step(going, step, state)
     except RunStopped as stopped:
@@ -234,7 +234,7 @@ def _ask(
     ask = protocol.Ask(step.index, attempt, certificates, asked_at)
     absent = [school for school in going.task.approved if school not in roster]
     invite = protocol.Prepare(going.task.experiment.encoded, going.task.serials)
-    bodies: dict[str, protocol.Body] = dict.fromkeys(roster, ask) | dict.fromkeys(absent, invite)
+    bodies: dict[str, protocol.Body] = {**dict.fromkeys(roster, ask), **dict.fromkeys(absent, invite)}
     replies = _exchange(going, step.index, attempt, bodies, roster)
     answers = _valid_answers(going, step, attempt, roster, asked_at, replies)
     _drop_missing(going, roster, replies, answers)

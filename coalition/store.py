@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coalition.errors import NotAllowed, UsageFailed
 from privacy import canonical
@@ -87,7 +87,7 @@ class CoalitionStore:
                 raise
             self._connection.execute("COMMIT")
 
-    def _rows(self, query: str, *values: object) -> list[tuple]:
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
@@ -124,7 +124,7 @@ class CoalitionStore:
                 f"none named {name}",
                 "Submit or import it first.",
             )
-        return found[0][0]
+        return bytes(found[0][0])
 
     def names(self, kind: str, prefix: str = "") -> list[str]:
         """Names of the documents of one kind that start with `prefix`, sorted."""
@@ -139,7 +139,7 @@ class CoalitionStore:
             self._append(change, [experiment, status, note])
             change.execute("INSERT OR REPLACE INTO statuses VALUES (?, ?)", (experiment, status))
 
-    def _append(self, change: sqlite3.Connection, fields: list[object]) -> None:
+    def _append(self, change: sqlite3.Connection, fields: list[Any]) -> None:
         last = change.execute("SELECT seq, bytes FROM log ORDER BY seq DESC LIMIT 1").fetchone()
         seq, previous = (0, bytes(32)) if last is None else (last[0] + 1, hashlib.sha256(last[1]).digest())
         entry = canonical.tagged(LOG_TAG, seq, previous, int(time.time()), *fields)
