@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from coalition import approvals, publication, review, running, submission, verification
+from coalition import approvals, publication, review, running, school_folders, submission, verification
 from coalition.errors import UsageFailed
 from coalition.transport import InProcess
 from coalition.workspace import Workspace
@@ -29,11 +28,13 @@ from experiments import baselines, definition, evaluation, keys, protocol
 from experiments.errors import EvaluationError
 from experiments.queries import logistic
 from node import answer, approving, assembly, ingest, policy
+from node.errors import UnusableInput
 from node.folder import NodeFolder
 from node.pseudonyms import PseudonymKey
 from privacy import canonical
 from privacy.identity import write_private
 from privacy.statements import run_id
+from shared_schema import DocumentError
 
 if TYPE_CHECKING:
     from experiments.definition import Experiment
@@ -47,7 +48,6 @@ MAPPINGS = Path(answer.__file__).parent / "mappings"
 DEFAULT_EXPERIMENT = CATALOGUE / "uitval-jaar-1.yaml"
 PLANNING_MARGIN = 5, 4  # the coalition plans for a quarter more students than the public figures say
 ROUNDING = 50
-SCHOOL_FOLDER_FILES = ("mapping.yaml", "policy.yaml")
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,11 @@ def rehearse(options: Options, progress: Progress) -> dict[str, Any]:
     experiment = _submit(options, workspace, analyst)
     _approve(workspace, experiment, members, progress)
     nodes = {member.id: assembly.open_node(member.folder) for member in members}
+    rows = {school: node.students(experiment) for school, node in nodes.items()}
+    _check_rows(experiment, rows)
     transport = InProcess({school: _door(node) for school, node in nodes.items()})
     running.carry_out(workspace, experiment, transport, progress)
     _countersign(workspace, members)
-    rows = {school: node.students(experiment) for school, node in nodes.items()}
     comparison = _compare(workspace, experiment, members, rows, progress)
     publication.draft(workspace, experiment, comparison, rehearsal=True)
     for person, key in reviewers.items():
@@ -147,27 +148,26 @@ def _rounded(size: int) -> int:
 def _from_folder(options: Options, progress: Progress) -> list[Member]:
     """Anyone's files: a folder per school with exports, mapping.yaml and policy.yaml; perhaps one schema.yaml."""
     assert options.schools_dir is not None
-    folders = sorted(path for path in options.schools_dir.iterdir() if (path / "mapping.yaml").is_file())
-    if not folders:
-        rule = "Each school is a folder with exports, mapping.yaml and policy.yaml."
-        raise UsageFailed("no_schools", rule, f"none in {options.schools_dir}", "See docs/mapping.md.")
+    found = school_folders.find(options.schools_dir)
+    common = options.schools_dir / "schema.yaml"
     members = []
-    for index, source in enumerate(folders):
-        rules = policy.read_policy(source / "policy.yaml")
-        member = _member(options.out, _id(source.name), source.name, dict(rules.public_size))
-        for name in SCHOOL_FOLDER_FILES:
-            shutil.copyfile(source / name, member.folder.root / name)
-        common = options.schools_dir / "schema.yaml"
+    for index, school in enumerate(found):
+        member = _member(options.out, school.id, school.name, dict(_policy(school).public_size))
+        shutil.copyfile(school.path / school_folders.MAPPING, member.folder.mapping)
+        shutil.copyfile(school.path / school_folders.POLICY, member.folder.policy)
         if common.is_file():
             shutil.copyfile(common, member.folder.schema)
-        _ingest(member, source / "exports" if (source / "exports").is_dir() else source)
+        _ingest(member, school.exports)
         members.append(member)
-        progress("schools / scholen", index + 1, len(folders))
+        progress("schools / scholen", index + 1, len(found))
     return members
 
 
-def _id(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+def _policy(school: school_folders.SchoolFolder) -> policy.Policy:
+    try:
+        return policy.read_policy(school.path / school_folders.POLICY)
+    except DocumentError as error:  # which of all the policies it is
+        raise DocumentError(f"{school.name}/{error.source}", error.problems) from None
 
 
 def _member(out: Path, school: str, name: str, sizes: Mapping[int, int], secret: bytes | None = None) -> Member:
@@ -177,7 +177,10 @@ def _member(out: Path, school: str, name: str, sizes: Mapping[int, int], secret:
 def _ingest(member: Member, exports: Path) -> None:
     folder = member.folder
     key = PseudonymKey.load(folder.pseudonym_key)
-    ingest.ingest(exports, folder.mapping, folder.data, key, assembly.open_schema(folder))
+    try:
+        ingest.ingest(exports, folder.mapping, folder.data, key, assembly.open_schema(folder))
+    except UnusableInput as error:  # which of all the schools it is
+        raise UsageFailed(error.code, error.rule, f"{member.name}: {error.found}", error.remedy) from error
 
 
 def _found_coalition(options: Options, members: list[Member]) -> tuple[Workspace, Path, dict[str, Path]]:
@@ -255,6 +258,19 @@ def _auc_noise_sd(workspace: Workspace, experiment: Experiment) -> float | None:
     except EvaluationError:
         return None
     return found.auc.privacy_sd
+
+
+def _check_rows(experiment: Experiment, rows: Mapping[str, Students]) -> None:
+    """Nothing can be compared without students who dropped out and students who did not."""
+    outcome = baselines.join(list(rows.values()))
+    learned_from = outcome.outcome[~outcome.held_out]
+    positives = int(learned_from.sum())
+    if min(positives, len(learned_from) - positives) < baselines.FEWEST_OF_EACH:
+        asked = experiment.definition
+        rule = f"The schools together have {baselines.FEWEST_OF_EACH} students of either outcome to learn from."
+        found = f"{len(learned_from)} students with an outcome '{asked.outcome}', cohorts {asked.population.cohorts}"
+        remedy = "Name other cohorts or another outcome, or map the columns the outcome is made of (docs/schema.md)."
+        raise UsageFailed("too_few_students", rule, found, remedy)
 
 
 def _compare(

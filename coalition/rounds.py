@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coalition.errors import RunStopped
+from coalition.errors import CoalitionError, RunStopped
 from experiments import planning, protocol
 from experiments.errors import ExperimentError
 from privacy import canonical
@@ -132,17 +132,26 @@ def _exchange(
 
 
 def _send(going: Run, number: int, requests: Mapping[str, bytes], needed: Sequence[str]) -> None:
-    """Replies count until the exchange ends; a later one would make a replay differ from the run it replays."""
+    """Replies count until the exchange ends; a later one would make a replay differ from the run it replays.
+
+    A reply that the store did not take is no silence of its school: the run ends here, and goes on from here later.
+    """
     lock, open_ = threading.Lock(), [True]
+    failed: list[CoalitionError] = []
 
     def arrived(school: str, reply: bytes) -> None:
         with lock:
             if open_[0]:
-                going.store.record_reply(going.task.run, number, school, reply)
+                try:
+                    going.store.record_reply(going.task.run, number, school, reply)
+                except CoalitionError as error:  # raised below: this is the transport's own thread
+                    failed.append(error)
 
     going.transport.exchange(requests, set(needed), going.task.timeout, arrived)
     with lock:
         open_[0] = False
+    if failed:
+        raise failed[0]
 
 
 def _request(going: Run, school: str, body: protocol.Body) -> bytes:

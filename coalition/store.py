@@ -69,8 +69,9 @@ class CoalitionStore:
     def __init__(self, path: Path, key: SigningKey) -> None:
         self._key = key
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
+        with _storage():
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -78,17 +79,17 @@ class CoalitionStore:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _storage():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, _storage():
             return self._connection.execute(query, values).fetchall()
 
     def put(self, kind: str, name: str, data: bytes) -> None:
@@ -190,3 +191,17 @@ class CoalitionStore:
     def states(self, run: bytes) -> list[tuple[int, int, bytes]]:
         """(step, attempt, state) of every step that opened, in order."""
         return self._rows("SELECT step, attempt, state FROM states WHERE run=? ORDER BY step", run)
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """What disk and database raise, as an error a person can act on. What was not written did not happen."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UsageFailed(
+            "storage_failed",
+            "Whatever is done or sent stands in the coordinator's store first.",
+            str(error),
+            "Make room, or repair the disk; then give the same command again, which goes on where it stopped.",
+        ) from error

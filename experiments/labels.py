@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared_schema import outcomes
 
 if TYPE_CHECKING:
-    from shared_schema import Schema
+    from shared_schema import Column, Schema
 
 Label = dict[str, str]
 
@@ -19,17 +19,16 @@ UNIT: Label = {
 
 def outcome_prose(schema: Schema, name: str) -> Label:
     """What an outcome means, in full: a definition's prose, or an extension column's."""
-    if name not in outcomes.DEFINITIONS:
-        return outcome_label(schema, name)
-    prose = outcomes.DEFINITIONS[name].prose
+    prose = outcomes.DEFINITIONS[name].prose if name in outcomes.DEFINITIONS else _column(schema, name).prose
     return {"nl": prose.nl, "en": prose.en}
 
 
 def outcome_label(schema: Schema, name: str) -> Label:
-    """The label of an outcome that the schema declares: a definition's title, or an extension column's prose."""
-    if name in outcomes.DEFINITIONS:
-        title = outcomes.DEFINITIONS[name].title
-        return {"nl": title.nl, "en": title.en}
+    """The label of an outcome that the schema declares: a definition's title, or an extension column's."""
+    title = outcomes.DEFINITIONS[name].title if name in outcomes.DEFINITIONS else _column(schema, name).label
+    return {"nl": title.nl, "en": title.en}
+
+
+def _column(schema: Schema, name: str) -> Column:
     table, _, column = name.partition(".")
-    prose = schema.column(table, column).prose
-    return {"nl": prose.nl, "en": prose.en}
+    return schema.column(table, column)

@@ -75,7 +75,8 @@ class Ask:
         step, attempt, roster, state = _exactly(fields, int, int, list, dict)
         if len(roster) > MAX_SCHOOLS:
             raise ProtocolError("roster_too_large")
-        return cls(step, attempt, tuple(signed_from_bytes(item, Certificate) for item in roster), _state(state))
+        signed = _exactly(roster, *[bytes] * len(roster))
+        return cls(step, attempt, tuple(signed_from_bytes(item, Certificate) for item in signed), _state(state))
 
 
 @dataclass(frozen=True)

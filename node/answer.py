@@ -1,31 +1,35 @@
 """Request bytes arrive; a masked private sum, a certificate or a coded refusal leaves. This is the one way out.
 
 Order of an answer (DESIGN §3), each step its own function below:
- 1 read        size, canonical form, coordinator's signature, charter, school         -> `answer`
+ 1 read        size, canonical form, coordinator's signature, charter, school         -> `_received`
  2 derive      experiment, plan, roster and context, all from the node's own files     -> `_ask`
- 3 replay      the same context gets the same bytes, free                              -> `_ask`
+ 3 replay      the same context gets the same bytes, free; what cannot be charged is refused -> `_ask`
  4 sum         clip, lattice, exact sum, noise: after this line no row is looked at     -> `_private_sum`
  5 mask        bound to the context: a forked question opens to noise                  -> `_private_sum`
  6 charge      ledger entry and reply bytes in one transaction, then the reply         -> `_charge`
- 7 slot        the reply leaves at a time that follows from declared sizes             -> `_wait_for_slot`
+ 7 slot        whatever is said leaves at a time that follows from declared sizes      -> `slots.Slot`
+
+One request at a time, slot included (docs/decisions/010): the time of another reply would tell how long rows took.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import definition, planning, protocol
+from experiments import definition, planning, protocol, selection
 from experiments.errors import ExperimentError
-from node import policy
+from experiments.students import Students
+from node import policy, slots
 from node.errors import NodeError, Refusal
+from node.ledger_store import Question
+from node.slots import Slot
 from privacy.errors import PrivacyError
-from privacy.masking import EphemeralKey, Party
+from privacy.masking import EphemeralKey, Party, check_roster
 from privacy.private_sum import masked_answer, noised_sum
 from privacy.statements import Certificate, Receipt, Signed, check, payload_hash, run_id, sign
 
@@ -33,15 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from experiments.definition import Experiment
-    from experiments.students import Students
     from node.ledger_store import LedgerStore
     from privacy.charter import Charter
     from privacy.identity import SigningKey
     from shared_schema import Schema
 
 SECONDS_PER_DAY = 86_400
-SLOT_FLOOR_SECONDS = 0.1
-SLOT_SECONDS_PER_VALUE = 60e-9
+WORD_BYTES = 8
 
 
 @dataclass
@@ -51,14 +53,14 @@ class Session:
     experiment: Experiment
     plan: planning.Plan
     approved: tuple[str, ...]
+    students: Students
     key: EphemeralKey
     certificate: Signed[Certificate]
-    peers: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Node:
-    """Everything an answer needs, opened once."""
+    """Everything an answer needs, opened once. `peers`: the one key of each (school, epoch) met so far, in any run."""
 
     school: str
     charter: Charter
@@ -69,23 +71,30 @@ class Node:
     students: Callable[[Experiment], Students]
     incident: Callable[[str], None]
     sessions: dict[bytes, Session] = field(default_factory=dict)
+    peers: dict[tuple[str, int], bytes] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 def answer(node: Node, data: bytes) -> bytes:
     """Answer one request. Whatever goes wrong leaves as a code; words and figures stay in the school's log."""
-    started = time.monotonic()
     try:
-        request, message, signature = protocol.decode_request(data)
-        _check_sender(node, request, message, signature)
-        with node.lock:
-            reply, slot = _dispatch(node, request)
-    except (NodeError, ExperimentError) as error:
-        return _refused(node, error.code, str(error))
-    except PrivacyError as error:
-        return _refused(node, "not_acceptable", str(error))
-    _wait_for_slot(started, slot)
+        request = _received(node, data)
+    except Exception as error:
+        return _refused(node, error)
+    with node.lock:
+        slot = Slot.begin(_seconds(node, request))
+        try:
+            reply = _dispatch(node, request)
+        except Exception as error:
+            reply = _refused(node, error)
+        slot.wait()
     return reply
+
+
+def _received(node: Node, data: bytes) -> protocol.Request:
+    request, message, signature = protocol.decode_request(data)
+    _check_sender(node, request, message, signature)
+    return request
 
 
 def _check_sender(node: Node, request: protocol.Request, message: bytes, signature: bytes) -> None:
@@ -101,25 +110,47 @@ def _check_sender(node: Node, request: protocol.Request, message: bytes, signatu
     protocol.check_request_signature(node.charter.coordinator_key, message, signature)
 
 
-def _refused(node: Node, code: str, words: str) -> bytes:
+def _refused(node: Node, error: Exception) -> bytes:
+    """The code for the outside. Of an error that nobody foresaw only the type is noted: its words may quote a row."""
+    match error:
+        case NodeError() | ExperimentError():
+            code, words = error.code, str(error)
+        case PrivacyError():
+            code, words = "not_acceptable", str(error)
+        case _:
+            code, words = "internal_error", type(error).__name__
     node.incident(f"{code}: {words}")
     return protocol.Refusal(code).encode()
 
 
-def _dispatch(node: Node, request: protocol.Request) -> tuple[bytes, float]:
+def _seconds(node: Node, request: protocol.Request) -> float:
+    """Length of this reply's slot, known before anything is looked at: an answer's or a refusal's alike."""
     match request.body:
         case protocol.Prepare():
-            return _prepare(node, request, request.body).encode(), 0.0
+            return slots.prepare_seconds(node.charter, node.school)
+        case protocol.Ask(step=index):
+            session = node.sessions.get(request.run)
+            if session is not None and 1 <= index <= len(session.plan.steps):
+                return slots.step_seconds(session.plan.steps[index - 1], node.charter)
+    return 0.0
+
+
+def _dispatch(node: Node, request: protocol.Request) -> bytes:
+    match request.body:
+        case protocol.Prepare():
+            return _prepare(node, request, request.body).encode()
         case protocol.Ask():
             return _ask(node, request, request.body)
         case protocol.Close():
-            return _close(node, request).encode(), 0.0
+            return _close(node, request.run).encode()
 
 
 def _prepare(node: Node, request: protocol.Request, body: protocol.Prepare) -> protocol.Prepared:
     """Check approvals and rules, reserve the whole plan, make the run's key. Asked again: the same certificate."""
     experiment = definition.thaw(body.experiment)
     _check_run(node, request, body, experiment)
+    for overdue in node.ledger.expired_runs():
+        _close(node, overdue)
     session = node.sessions.get(request.run)
     if session is None:
         session = _open_session(node, request, body, experiment)
@@ -156,16 +187,15 @@ def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, ex
 def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> Session:
     plan = planning.plan(experiment, node.charter, node.schema)
     serial = dict(body.serials)[node.school]
-    deadline = node.ledger.now() + node.policy.plan_days * SECONDS_PER_DAY
     for population, cohort in plan.accounts:
         node.ledger.ensure_cap((population, str(cohort)), node.policy.lifetime_budget.rho)
-    node.ledger.reserve(
+    deadline = node.ledger.reserve(
         run=request.run,
         experiment_hash=experiment.hash,
         serial=serial,
         accounts=[(population, str(cohort)) for population, cohort in plan.accounts],
         rho=plan.rho_reserved,
-        deadline=deadline,
+        deadline=node.ledger.now() + node.policy.plan_days * SECONDS_PER_DAY,
     )
     key = EphemeralKey.generate()
     certificate = Certificate(
@@ -179,10 +209,25 @@ def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare,
         deadline=deadline,
     )
     approved = tuple(school for school, _ in body.serials)
-    return Session(experiment, plan, approved, key, sign(certificate, node.key))
+    students = _rows(node, experiment)
+    return Session(experiment, plan, approved, students, key, sign(certificate, node.key))
 
 
-def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[bytes, float]:
+def _rows(node: Node, experiment: Experiment) -> Students:
+    """The run's rows, formed in the slot of *prepare*, so that no question's slot has to hold the reading of tables.
+
+    Selection is a total function, so nothing should fail here. Should it, whatever the reason, there are no rows and a
+    line stands in the local log: a refusal would tell the outside something about rows.
+    """
+    try:
+        return node.students(experiment)
+    except Exception as error:
+        node.incident(f"selection stopped: {type(error).__name__}")
+        names = tuple(feature.name for feature in selection.features_of(experiment, node.schema))
+        return Students(np.zeros((0, len(names))), np.zeros(0), np.zeros(0, dtype=np.bool_), names)
+
+
+def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> bytes:
     session = node.sessions.get(request.run)
     if session is None or session.experiment.hash != request.experiment_hash:
         raise Refusal(
@@ -197,10 +242,10 @@ def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[byt
     context = protocol.context_of(
         node.charter, request.experiment_hash, request.run, step, roster, body.attempt, body.state
     )
-    slot = slot_seconds(step, node.charter)
-    stored = node.ledger.replay(request.run, step.index, body.attempt, context)
+    question = _question(request, step, body.attempt, context, roster)
+    stored = node.ledger.replay_or_allow(question)
     if stored is not None:
-        return stored, slot
+        return stored
     own = next(party for party in roster if party.school == node.school)
     if (own.epoch, own.key) != (session.certificate.statement.epoch, session.certificate.statement.key):
         raise Refusal(
@@ -209,8 +254,24 @@ def _ask(node: Node, request: protocol.Request, body: protocol.Ask) -> tuple[byt
             "an older one",
             "Ask in the next attempt.",
         )
+    check_roster(own, session.key, roster)
     masked = _private_sum(node, session, step, roster, own, context, body.state)
-    return _charge(node, request, step, body.attempt, context, roster, masked), slot
+    return _charge(node, question, masked)
+
+
+def _question(
+    request: protocol.Request, step: planning.Step, attempt: int, context: bytes, roster: list[Party]
+) -> Question:
+    return Question(
+        run=request.run,
+        experiment_hash=request.experiment_hash,
+        step=step.index,
+        attempt=attempt,
+        context_hash=context,
+        payload_bytes=WORD_BYTES * step.dimension,
+        roster=[party.school for party in roster],
+        releases=[(planned.query.name, planned.release) for planned in step.queries],
+    )
 
 
 def _step(session: Session, body: protocol.Ask) -> planning.Step:
@@ -246,7 +307,7 @@ def _roster(node: Node, session: Session, request: protocol.Request, body: proto
         expected = (node.charter.hash, request.experiment_hash, request.run)
         if (certificate.charter_hash, certificate.experiment_hash, certificate.run) != expected:
             raise Refusal("certificate_of_other_run", "Certificates are of this run.", "another", "Prepare again.")
-        known = session.peers.setdefault((certificate.school, certificate.epoch), certificate.key)
+        known = node.peers.setdefault((certificate.school, certificate.epoch), certificate.key)
         if known != certificate.key:
             raise Refusal(
                 "two_keys_one_epoch",
@@ -277,62 +338,29 @@ def _vectors(
 ) -> Iterator[np.ndarray]:
     """One vector for each student, in blocks.
 
-    Selection and queries are total functions, so nothing should fail here. Should it, whatever the reason, the
-    vectors end and a line stands in the local log: a refusal would tell the outside something about rows.
+    Queries are total functions, so nothing should fail here either; the vectors would end, as in `_rows`.
     """
     try:
-        students = node.students(session.experiment)
-        yield from planned.query.blocks(students, planning.state_for(planned.query, state))
+        yield from planned.query.blocks(session.students, planning.state_for(planned.query, state))
     except Exception as error:
         node.incident(f"query {planned.query.name} stopped: {type(error).__name__}")
 
 
-def _charge(
-    node: Node,
-    request: protocol.Request,
-    step: planning.Step,
-    attempt: int,
-    context: bytes,
-    roster: list[Party],
-    masked: np.ndarray,
-) -> bytes:
+def _charge(node: Node, question: Question, masked: np.ndarray) -> bytes:
     """Debit the ledger and store the reply in one transaction; only then do the bytes exist for the outside."""
-    payload = payload_hash(context, masked.tobytes())
+    payload = payload_hash(question.context_hash, masked.tobytes())
 
     def reply(head: bytes) -> bytes:
-        receipt = Receipt(context_hash=context, school=node.school, payload_hash=payload, ledger_head=head)
+        receipt = Receipt(question.context_hash, node.school, payload, ledger_head=head)
         return protocol.Answer(masked, sign(receipt, node.key)).encode()
 
-    return node.ledger.charge(
-        run=request.run,
-        experiment_hash=request.experiment_hash,
-        step=step.index,
-        attempt=attempt,
-        context_hash=context,
-        payload_hash=payload,
-        payload_bytes=masked.nbytes,
-        roster=[party.school for party in roster],
-        releases=[(planned.query.name, planned.release) for planned in step.queries],
-        build_reply=reply,
-    )
+    return node.ledger.charge(question, payload, reply)
 
 
-def _close(node: Node, request: protocol.Request) -> protocol.Closed:
+def _close(node: Node, run: bytes) -> protocol.Closed:
     """Terminal: the key is destroyed before the unspent budget is returned."""
-    session = node.sessions.pop(request.run, None)
+    session = node.sessions.pop(run, None)
     if session is not None:
         session.key.destroy()
-    node.ledger.close(request.run)
+    node.ledger.close(run)
     return protocol.Closed(node.school)
-
-
-def slot_seconds(step: planning.Step, charter: Charter) -> float:
-    """Length of a reply slot in seconds: a function of the declared n_max and the dimension, never of rows."""
-    return SLOT_FLOOR_SECONDS + SLOT_SECONDS_PER_VALUE * charter.planning_students * step.dimension
-
-
-def _wait_for_slot(started: float, slot: float) -> None:
-    """Wait until the slot ends; work that overran one waits for the end of the next."""
-    if slot > 0:
-        spent = time.monotonic() - started
-        time.sleep(slot - spent % slot)

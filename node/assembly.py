@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,10 @@ def _incident_log(folder: NodeFolder) -> Callable[[str], None]:
 
     def incident(words: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        with folder.incidents.open("a", encoding="utf-8") as log:
-            log.write(f"{stamp} {words}\n")
+        try:
+            with folder.incidents.open("a", encoding="utf-8") as log:
+                log.write(f"{stamp} {words}\n")
+        except OSError:  # on a full disk the refusal leaves all the same, and the operator sees why
+            sys.stderr.write(f"{stamp} {words}\n")
 
     return incident

@@ -94,14 +94,21 @@ class QualityFailed(UnusableInput):
     """A delivery that is not stored; `quality` says why, table by table. The previous delivery still counts."""
 
     def __init__(self, quality: Quality) -> None:
-        failed = [table.table for table in quality.tables if table.verdict is Verdict.FAIL]
+        failed = [table for table in quality.tables if table.verdict is Verdict.FAIL]
         super().__init__(
             "quality_failed",
             f"A delivery loses at most {quality.tolerance:.0%} of the rows of a table or the cells of a column.",
-            f"more in {', '.join(failed)}; nothing was stored",
+            f"more in {'; '.join(map(_lost, failed))}; nothing was stored",
             "See the quality report; correct exports or mapping, or raise `tolerance` knowingly.",
         )
         self.quality = quality
+
+
+def _lost(table: TableQuality) -> str:
+    """One table in a few words: the columns in which it loses too much, and to what."""
+    grave = [note for note in table.notes if note.verdict is Verdict.FAIL]
+    words = [f"{note.column}: {note.en}, {note.rows} rows".removeprefix(": ") for note in grave]
+    return f"{table.table} ({'; '.join(words) or f'{table.set_aside} rows set aside'})"
 
 
 def check(

@@ -85,15 +85,26 @@ def separator_of(path: Path, source: Source, encoding: str) -> str:
     best = best if max(widths[best], default=1) > 1 else ""
     if source.separator is None:
         return best
-    if max(widths[source.separator], default=1) == 1 and best:
+    # The first line decides: in a header no mark stands but the separator, in rows a decimal comma may.
+    if widths[source.separator][:1] in ([], [1]) and best:
         raise bad_file(
             "wrong_separator",
             path,
             f"The mapping says that a {SEPARATOR_NAMES[source.separator]} separates the columns.",
-            f"no such mark in the first lines; a {SEPARATOR_NAMES[best]} would give {widths[best][0]} columns",
+            f"no such mark in the first line; a {SEPARATOR_NAMES[best]} would give {widths[best][0]} columns",
             "Correct `separator` in the mapping, or leave it out to have it detected.",
         )
     return source.separator
+
+
+def no_separator(file: str) -> UnusableInput:
+    """Return the error about a file that none of the four marks cuts into columns, while it needs more than one."""
+    return UnusableInput(
+        "wrong_separator",
+        "A semicolon, comma, tab or pipe separates the columns.",
+        f"{file}: none of these in the first line",
+        "Export again with one of them.",
+    )
 
 
 def _widths(lines: Sequence[str], mark: str) -> list[int]:

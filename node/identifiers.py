@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from node.detection import SEPARATOR_NAMES, no_separator
 from node.errors import UnusableInput
 from node.formats import distinct_texts, per_distinct
 from node.mapping_document import Identifier
@@ -114,6 +115,8 @@ def _identifier_columns(export: Export, identifier: Identifier | None) -> list[s
         return []
     columns = [name for name in identifier.column if name in export.frame]
     if len(columns) < len(identifier.column):
+        if export.detected[0].separator == SEPARATOR_NAMES[""]:
+            raise no_separator(export.detected[0].file)
         raise _no_identifier(export, identifier.column, f"{export.frame.shape[1]} columns, not all of these")
     return columns
 

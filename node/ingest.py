@@ -30,7 +30,7 @@ from node.mapping import apply, identifier_of
 from node.mapping_document import MappingDocument, read_mapping
 from node.pseudonyms import PseudonymKey, Pseudonyms, Registered
 from node.store import Store
-from shared_schema import Schema, SchemaError
+from shared_schema import Schema, SchemaError, documents, yaml_tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,16 +102,23 @@ def examine(
 
 def _document(mapping: Path) -> tuple[MappingDocument, str]:
     """The mapping, and the SHA-256 of its file."""
+    rule = "A mapping is a document of the mapping language (docs/mapping.md)."
     try:
         document = read_mapping(mapping)
         return document, hashlib.sha256(mapping.read_bytes()).hexdigest()
     except SchemaError as error:
-        raise UnusableInput(
-            "bad_mapping",
-            "A mapping is a document of the mapping language (docs/mapping.md).",
-            str(error),
-            "Correct the lines named.",
-        ) from error
+        if _has_keys(mapping):
+            raise UnusableInput("bad_mapping", rule, str(error), "Correct the lines named.") from error
+    found, remedy = f"{mapping.name}: a text without keys, perhaps an export", "Name the mapping: --mapping FILE."
+    raise UnusableInput("bad_mapping", rule, found, remedy)
+
+
+def _has_keys(mapping: Path) -> bool:
+    """False for a text that is no keys with values: it may be an export, so that nothing of it is shown."""
+    try:
+        return isinstance(yaml_tree.parse(documents.text_of(mapping), mapping.name).data, Mapping)
+    except SchemaError:
+        return True  # such an error names the place and shows nothing of the text
 
 
 def first_cohorts(tables: Mapping[str, pd.DataFrame]) -> dict[str, int | None]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.detection import SEPARATOR_NAMES, bad_file, encoding_of, separator_of, shown_dates, shown_mark
+from node.detection import SEPARATOR_NAMES, bad_file, encoding_of, no_separator, separator_of, shown_dates, shown_mark
 from node.errors import UnusableInput
 from node.mapping_document import Source
 from node.records import read_records
@@ -160,7 +160,7 @@ def _with_header(path: Path, source: Source, rows: Iterator[tuple[int, list[str]
             continue
         sheet.rows.append([memo.setdefault(cell, cell) for cell in row])
     if uneven:
-        raise _ragged(path, len(names), uneven)
+        raise _ragged(path, len(names), uneven) if separator else no_separator(path.name)
     if not sheet.rows:
         raise bad_file(
             "header_only", path, "An export holds rows under its header.", "no rows", "Make the export again."

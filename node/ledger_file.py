@@ -60,12 +60,16 @@ class Change:
     state: State
     time: int
 
+    def allowed(self, kind: str, details: dict[str, Any]) -> tuple[State, Record]:
+        """The entry that would be added now, and the state after it. Raises `BrokenRule` if it may not stand."""
+        record = write(Entry(self.state.count, self.state.head, self.time, kind, details), self.key)
+        return advance(self.state, record), record
+
     def append(self, kind: str, details: dict[str, Any]) -> None:
         """Add one signed entry. Raises `BrokenRule`, before anything is written, if it may not stand."""
-        entry = Entry(self.state.count, self.state.head, self.time, kind, details)
-        record = write(entry, self.key)
-        self.state = advance(self.state, record)
-        _insert(self.connection, entry.seq, self.state.head, record)
+        seq = self.state.count
+        self.state, record = self.allowed(kind, details)
+        _insert(self.connection, seq, self.state.head, record)
 
     def stored(self, slot: Slot, context_hash: bytes) -> bytes | None:
         """The reply in this slot for this context; None in an unused slot; `BrokenRule` in any other case."""

@@ -9,15 +9,16 @@ truth. Every verb below is one transaction between two phases of the counter (`n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from node.counter import Counter, Position
 from node.errors import Refusal, RestoredBackup, UnusableInput
-from node.ledger_file import LedgerFile, damaged, position, storage
+from node.ledger_file import LedgerFile, Slot, damaged, position, storage
 from privacy import canonical
 from privacy.balances import Balance, Run, State, known_run
 from privacy.errors import PrivacyError
@@ -46,6 +47,28 @@ class ReleaseLike(Protocol):
     @property
     def variance(self) -> Fraction:
         """sigma^2 of the whole sum, in squared lattice steps."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the ledger keeps of a question, all of it known before a row is looked at.
+
+    payload_bytes: size of the masked vector; releases: (query, release) of every private sum that rides along.
+    """
+
+    run: bytes
+    experiment_hash: bytes
+    step: int
+    attempt: int
+    context_hash: bytes
+    payload_bytes: int
+    roster: Sequence[str]
+    releases: Sequence[tuple[str, ReleaseLike]]
+
+    @property
+    def slot(self) -> Slot:
+        """Where its one answer is kept."""
+        return self.run, self.step, self.attempt
 
 
 def system_clock() -> int:
@@ -201,15 +224,8 @@ class LedgerStore:
 
     def charge(
         self,
-        run: bytes,
-        experiment_hash: bytes,
-        step: int,
-        attempt: int,
-        context_hash: bytes,
+        question: Question,
         payload_hash: bytes,
-        payload_bytes: int,
-        roster: Sequence[str],
-        releases: Iterable[tuple[str, ReleaseLike]],
         build_reply: Callable[[bytes], bytes],
         accounts: Sequence[tuple[str, str]] | None = None,
     ) -> bytes:
@@ -220,28 +236,24 @@ class LedgerStore:
         are named. A slot that was answered before gives its stored bytes for the same context, a refusal for
         another.
         """
-        charged = [Charged(name, r.dimension, r.lattice_steps, r.variance) for name, r in releases]
-        details: dict[str, Any] = {
-            "run": run,
-            "experiment_hash": experiment_hash,
-            "step": step,
-            "attempt": attempt,
-            "context_hash": context_hash,
-            "payload_hash": payload_hash,
-            "payload_bytes": payload_bytes,
-            "roster": list(roster),
-            "releases": [release.value() for release in charged],
-            "rho": sum((release.rho for release in charged), Fraction(0)),
-        }
-        slot = (run, step, attempt)
-        with self._recording({"context_hash": context_hash}, *slot), self._file.change() as change:
-            stored = change.stored(slot, context_hash)
+        with self._about(question), self._file.change() as change:
+            stored = change.stored(question.slot, question.context_hash)
             if stored is not None:
                 return stored
-            planned = known_run(change.state, run).accounts
-            details["accounts"] = account_values(planned if accounts is None else accounts)
-            change.append("charge", details)
-            return change.keep(slot, context_hash, build_reply(change.state.head))
+            change.append("charge", _charge(change.state, question, payload_hash, accounts))
+            return change.keep(question.slot, question.context_hash, build_reply(change.state.head))
+
+    def replay_or_allow(self, question: Question) -> bytes | None:
+        """What was answered to this question, at no cost; None when `charge` would take it now.
+
+        What `charge` would refuse is refused here, with nothing written but the refusal: a node that asks first looks
+        at no row for a question that is not paid.
+        """
+        with self._about(question), self._file.change() as change:
+            stored = change.stored(question.slot, question.context_hash)
+            if stored is None:
+                change.allowed("charge", _charge(change.state, question, payload_hash=bytes(32)))
+            return stored
 
     def replay(self, run: bytes, step: int, attempt: int, context_hash: bytes) -> bytes | None:
         """What was answered in this slot, at no cost; None when nothing was. Another context is refused."""
@@ -318,6 +330,9 @@ class LedgerStore:
         with self._recording(details), self._file.change() as change:
             change.append(kind, details)
 
+    def _about(self, question: Question) -> AbstractContextManager[None]:
+        return self._recording({"context_hash": question.context_hash}, *question.slot)
+
     @contextmanager
     def _recording(
         self,
@@ -334,6 +349,27 @@ class LedgerStore:
             digest = canonical.digest("datacoalitie/refused-request/1", run, step, attempt, dict(request))
             self.record_refusal(refusal.code, digest, run, step, attempt)
             raise refusal from error
+
+
+def _charge(
+    state: State, question: Question, payload_hash: bytes, accounts: Sequence[tuple[str, str]] | None = None
+) -> dict[str, Any]:
+    """The details of a charge."""
+    charged = [Charged(name, r.dimension, r.lattice_steps, r.variance) for name, r in question.releases]
+    planned = known_run(state, question.run).accounts
+    return {
+        "run": question.run,
+        "experiment_hash": question.experiment_hash,
+        "step": question.step,
+        "attempt": question.attempt,
+        "context_hash": question.context_hash,
+        "payload_hash": payload_hash,
+        "payload_bytes": question.payload_bytes,
+        "roster": list(question.roster),
+        "accounts": account_values(planned if accounts is None else accounts),
+        "releases": [release.value() for release in charged],
+        "rho": sum((release.rho for release in charged), Fraction(0)),
+    }
 
 
 def _refusal(error: PrivacyError) -> Refusal:

@@ -218,7 +218,7 @@ def _stored() -> Iterator[None]:
     """A failure of the database becomes an error a person can act on."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageFailed(
             "pseudonym_table",
             "The permanent table of pseudonyms takes every write.",

@@ -94,7 +94,7 @@ class Store:
     def current(self) -> str:
         """Return the name of the delivery that counts; raises UnusableInput when there is none."""
         try:
-            return (self.folder / CURRENT).read_text(encoding="ascii").strip()
+            return _name_in(self.folder / CURRENT)
         except FileNotFoundError:
             raise UnusableInput(
                 "no_delivery",
@@ -125,10 +125,15 @@ class Store:
     def _sweep(self) -> None:
         """Remove every delivery but the one that counts: what a kill left behind, and what was replaced."""
         pointer = self.folder / CURRENT
-        counts = pointer.read_text(encoding="ascii").strip() if pointer.exists() else ""
+        counts = _name_in(pointer) if pointer.exists() else ""
         for path in (self.folder / DELIVERIES).iterdir():
             if path.name != counts:
                 shutil.rmtree(path)
+
+
+def _name_in(pointer: Path) -> str:
+    """The name in a pointer; a damaged one names no delivery there is."""
+    return pointer.read_text(encoding="ascii", errors="replace").strip()
 
 
 def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], report: Mapping[str, Any]) -> None:

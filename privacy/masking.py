@@ -109,6 +109,17 @@ def pairwise_mask(own: Party, key: EphemeralKey, roster: Sequence[Party], contex
     return mask
 
 
+def check_roster(own: Party, key: EphemeralKey, roster: Sequence[Party]) -> None:
+    """Return when a mask can be made with this roster; raise `MaskError` as `pairwise_mask` would.
+
+    For a node that is to refuse a roster before it looks at a row.
+    """
+    _check_roster(own, key, roster)
+    for peer in roster:
+        if peer.school != own.school:
+            key.agree(peer.key)
+
+
 def _pair_secret(own: Party, key: EphemeralKey, peer: Party, context: bytes) -> bytes:
     """Return the key that `own` and `peer` share for this context and for nothing else, 32 bytes."""
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=_binding(own, peer, context)).derive(key.agree(peer.key))

@@ -72,7 +72,7 @@ _RULES: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = MappingProxy
         "cap_rho": (lambda value: value is None or is_rho(value), "an exact rational >= 0, or nothing"),
         "own_figures": (lambda value: isinstance(value, bool), "true or false"),
         "node_nonce": (lambda value: isinstance(value, bytes) and 16 <= len(value) <= 64, "16 to 64 bytes"),
-        "verdict": (lambda value: value in VERDICTS, " or ".join(VERDICTS)),
+        "verdict": (lambda value: isinstance(value, str) and value in VERDICTS, " or ".join(VERDICTS)),
     }
 )
 

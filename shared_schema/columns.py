@@ -123,6 +123,12 @@ class Column:
     feature: FeatureUse | None = None
     outcome: bool = False
     name: str = ""
+    title: Text | None = None
+
+    @property
+    def label(self) -> Text:
+        """What figures and sentences call the column: its title, or else its prose without the full stop."""
+        return self.title or Text(self.prose.nl.rstrip("."), self.prose.en.rstrip("."))
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def _column(name: str, given: ColumnModel, codes: Mapping[str, CodeList]) -> Col
         feature=_use(given),
         outcome=given.outcome,
         name=name,
+        title=Text(given.title.nl, given.title.en) if given.title else None,
     )
 
 

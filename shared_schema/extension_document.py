@@ -32,6 +32,7 @@ class ColumnModel(StrictModel):
 
     type: Literal["code", "text", "integer", "decimal", "boolean", "date"]
     prose: Bilingual
+    title: Bilingual | None = None
     codes: str | None = None
     bounds: tuple[Decimal, Decimal] | None = None
     nullable: bool = True

@@ -37,7 +37,7 @@ def _of_column(table: Table, column: Column, use: FeatureUse) -> list[Source[Mom
         return [_of_code(table, column, use, code, column.codes) for code in column.codes]
     low, high = _limits(column)
     feature = Feature(
-        f"{table.name}.{column.name}", column.prose.nl, column.prose.en, low, high, EXTENSION, column.sensitive,
+        f"{table.name}.{column.name}", column.label.nl, column.label.en, low, high, EXTENSION, column.sensitive,
         (f"{table.name}.{column.name}",), _neutral(use, low, high),
     )  # fmt: skip
     source: Source[Moment] = Source(feature, lambda moment: _value(moment, table, column, use, None))
@@ -47,7 +47,7 @@ def _of_column(table: Table, column: Column, use: FeatureUse) -> list[Source[Mom
 def _of_code(table: Table, column: Column, use: FeatureUse, code: str, codes: CodeList) -> Source[Moment]:
     name, label = f"{table.name}.{column.name}", codes.labels[code]
     feature = Feature(
-        f"{name}={code}", f"{column.prose.nl} {label.nl}", f"{column.prose.en} {label.en}", 0.0, 1.0, EXTENSION,
+        f"{name}={code}", f"{column.label.nl}: {label.nl}", f"{column.label.en}: {label.en}", 0.0, 1.0, EXTENSION,
         column.sensitive, (name,), 1.0 if use.fill == code else 0.0,
     )  # fmt: skip
     return Source(feature, lambda moment: _value(moment, table, column, use, code))

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from node.counter import Counter
-from node.ledger_store import LedgerStore
+from node.ledger_store import LedgerStore, Question
 from privacy.charter import Charter, Person, School
 from privacy.identity import SigningKey
 from privacy.ledger import Account
@@ -126,19 +126,15 @@ def charge(
     attempt: int = 0,
     context: bytes = b"c" * 32,
     reply: Callable[[bytes], bytes] = lambda head: b"reply" + head,
-    **changes: Any,
+    accounts: list[tuple[str, str]] | None = None,
 ) -> bytes:
     """One charge of `COST` on every reserved account."""
-    fields: dict[str, Any] = {
-        "experiment_hash": EXPERIMENT,
-        "payload_hash": b"p" * 32,
-        "payload_bytes": 24,
-        "roster": ["s0", "s1", "s2"],
-        "releases": [("moments", RELEASE)],
-    }
-    return store.charge(
-        run=run, step=step, attempt=attempt, context_hash=context, build_reply=reply, **{**fields, **changes}
-    )
+    return store.charge(question(run, step, attempt, context), b"p" * 32, reply, accounts)
+
+
+def question(run: bytes, step: int = 1, attempt: int = 0, context: bytes = b"c" * 32) -> Question:
+    """What one charge of `COST` is for."""
+    return Question(run, EXPERIMENT, step, attempt, context, 24, ["s0", "s1", "s2"], [("moments", RELEASE)])
 
 
 def make_charter(coordinator: bytes, keys: Any, **changes: Any) -> Charter:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -276,7 +276,7 @@ def weights(finding: Finding, text: Text) -> Figure | None:
         title,
         text("figure.weights.caption", shown=len(chosen), total=len(finding.model.weights)),
         canvas.document("weights", title, text("about.weights", points="; ".join(points))),
-        _weights_table(finding, text),
+        _weights_table(chosen, text),
         wide=True,
     )
 
@@ -329,13 +329,13 @@ def _odds_text(text: Text, weight: Weight) -> str:
     return interval(text, odds, text.numbers.decimal) if isinstance(odds, Estimate) else text.numbers.decimal(odds)
 
 
-def _weights_table(finding: Finding, text: Text) -> Table:
+def _weights_table(shown: Sequence[Weight], text: Text) -> Table:
     rows = tuple(
         (
             weight.label.pick(text.language),
             _odds_text(text, weight),
             text.numbers.decimal(_middle(weight.weight), 3),
         )
-        for weight in sorted(finding.model.weights, key=_strength, reverse=True)
+        for weight in shown
     )
     return Table((text("head.feature"), text("axis.odds.short"), text("head.weight")), rows)

@@ -13,6 +13,7 @@ from experiments.reading.text import Text
 SHORT = 16  # hexadecimal characters of a hash that a table shows; the bundle's JSON holds all 64
 
 LONG = 30  # characters of an exact number above which it may run over several lines
+STRICT_EPSILON = 1.0  # above it no sentence says that the finding tells little
 
 AT_K = re.compile(r"(precision|recall) at (\d+(?:\.\d+)?)")  # how the disclosure report names a ratio
 URGENCY = {"fail": 0, "redacted": 1, "pass": 2}  # a status we do not know stands on top
@@ -72,11 +73,18 @@ def price(finding: Finding, text: Text) -> Price:
     two = privacy.two_schools
     return Price(
         _price_facts(finding, text, delta),
-        text("privacy.meaning", factor=text.numbers.decimal(_factor(privacy.epsilon)), delta=delta),
+        _meaning(text, privacy.epsilon, delta),
         text("privacy.two", epsilon=text.numbers.epsilon(two.epsilon_zcdp)) if two else "",
         _sums(finding, text),
         (_steps(finding, text), _accounts(finding, text)),
     )
+
+
+def _meaning(text: Text, epsilon: float, delta: str) -> str:
+    """The bound in plain words, and how strict it is: reassuring words stand at a small ε only."""
+    bound = text("privacy.meaning", factor=text.numbers.decimal(_factor(epsilon)), delta=delta)
+    strictness = text("privacy.meaning.strict") if epsilon <= STRICT_EPSILON else text("privacy.meaning.wide")
+    return f"{bound} {strictness}"
 
 
 def _chance(text: Text, delta: Fraction) -> str:

@@ -29,8 +29,8 @@ Elke opdracht kent `--help` en `--format json`. Met `--format json` staat er op 
 foutcode staat in [errors.md](errors.md); de hele weg met de hand, van export tot bevinding, in [walk.md](walk.md).
 
 Every command knows `--help` and `--format json`. With `--format json` stdout holds exactly one object:
-`{"schema_version", "status", "exit_code", "error_code", "data"}`; progress and errors in words go to stderr. Every error
-code is in [errors.md](errors.md); the whole way by hand, from export to finding, in [walk.md](walk.md).
+`{"schema_version", "status", "exit_code", "error_code", "data"}`; progress and errors in words go to stderr. Every
+error code is in [errors.md](errors.md); the whole way by hand, from export to finding, in [walk.md](walk.md).
 """
 VARIABLES = {
     "COALITION_DATA": (
