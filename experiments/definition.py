@@ -66,8 +66,9 @@ class Split(StrictModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Split:
-        if self.moments + self.gradients + self.score_table != 1:
-            raise ValueError("the shares moments, gradients and score_table add up to exactly 1")
+        total = self.moments + self.gradients + self.score_table
+        if total != 1:
+            raise ValueError(f"the shares moments, gradients and score_table add up to exactly 1, and not to {total}")
         return self
 
 

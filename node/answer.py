@@ -125,13 +125,12 @@ def _refused(node: Node, error: Exception) -> bytes:
 
 def _seconds(node: Node, request: protocol.Request) -> float:
     """Length of this reply's slot, known before anything is looked at: an answer's or a refusal's alike."""
+    session = node.sessions.get(request.run)
     match request.body:
-        case protocol.Prepare():
+        case protocol.Prepare() if session is None:  # rows are to be formed
             return slots.prepare_seconds(node.charter, node.school)
-        case protocol.Ask(step=index):
-            session = node.sessions.get(request.run)
-            if session is not None and 1 <= index <= len(session.plan.steps):
-                return slots.step_seconds(session.plan.steps[index - 1], node.charter)
+        case protocol.Ask(step=index) if session is not None and 1 <= index <= len(session.plan.steps):
+            return slots.step_seconds(session.plan.steps[index - 1], node.charter)
     return 0.0
 
 

@@ -81,8 +81,9 @@ def separator_of(path: Path, source: Source, encoding: str) -> str:
     with path.open(encoding=encoding, newline="") as file:
         lines = [line for line, _ in zip(file, range(SNIFF_LINES), strict=False)]
     widths = {mark: _widths(lines, mark) for mark in SEPARATORS}
-    best = max(SEPARATORS, key=lambda mark: _evenness(widths[mark], records=source.records is not None))
-    best = best if max(widths[best], default=1) > 1 else ""
+    evenness = {mark: _evenness(widths[mark], records=source.records is not None) for mark in SEPARATORS}
+    best = max(SEPARATORS, key=evenness.__getitem__)
+    best = best if evenness[best] > (0.0, 1) else ""  # the first line stays whole: no mark separates columns
     if source.separator is None:
         return best
     # The first line decides: in a header no mark stands but the separator, in rows a decimal comma may.

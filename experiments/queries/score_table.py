@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.hyperparameters import Settings
 from experiments.queries.base import Bounds, Query, State, linear, one_cell, public
@@ -59,10 +60,7 @@ class ScoreTable(Query):
         """Return float64 [n, 2·bins], a single 1.0 in each held-out student's row."""
         rows, usable = standardised(students, self.settings, state)
         score = linear(rows, state["weights"])
-        # Counted, not searched for: a binary search starts where the row before it ended, so that with edges that a
-        # coordinator did not sort one row would decide the cell of the next.
-        found = (score[:, None] >= state["edges"]).sum(axis=1)
-        cell = found + self.settings.bins * (students.outcome == 1.0)
+        cell = cells(score, state["edges"]) + self.settings.bins * (students.outcome == 1.0)
         counted = usable * students.held_out
         return one_cell(cell, self.dimension, counted)
 
@@ -73,3 +71,12 @@ class ScoreTable(Query):
             "score_table": public(total, -LARGEST_CELL, LARGEST_CELL),
             "score_table_sd": public(noise_sd, 0.0, LARGEST_CELL),
         }
+
+
+def cells(scores: Floats, edges: Floats) -> NDArray[np.int64]:
+    """Return how many edges each score reaches: its bin, int64 [n].
+
+    Counted, not searched for: a binary search starts where the row before it ended, so that at edges which a
+    coordinator did not sort one row would decide the bin of the next.
+    """
+    return (scores[:, None] >= edges).sum(axis=1, dtype=np.int64)

@@ -116,7 +116,7 @@ def test_a_failure_on_rows_cannot_be_seen_from_outside(tmp_path: Path) -> None:
     replies = {school: node.answer.answer(kit.members[school].node, kit.request(school, ask)) for school in kit.members}
     assert len({len(reply) for reply in replies.values()}) == 1
     assert all(SECRET.encode() not in reply for reply in replies.values())
-    assert kit.members["school-0"].incidents == ["query moments stopped: RuntimeError"]
+    assert kit.members["school-0"].incidents == ["selection stopped: RuntimeError"]
 
 
 def test_the_size_of_a_reply_depends_on_the_dimension_alone(tmp_path: Path) -> None:
@@ -128,21 +128,6 @@ def test_the_size_of_a_reply_depends_on_the_dimension_alone(tmp_path: Path) -> N
     ask = _first(kit)
     sizes = {len(node.answer.answer(kit.members[s].node, kit.request(s, ask))) for s in ("school-0", "school-1")}
     assert len(sizes) == 1
-
-
-def test_a_reply_slot_follows_from_declared_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attack 21: the wait fills the slot that charter and dimension give; work that overran fills the next one."""
-    kit = coalition(tmp_path, schools=3)
-    waits: list[float] = []
-    monkeypatch.setattr(node.answer.time, "sleep", waits.append)
-    clock = iter([0.0, 0.03, 0.0, 0.25])
-    monkeypatch.setattr(node.answer.time, "monotonic", lambda: next(clock))
-    for _ in range(2):
-        node.answer._wait_for_slot(node.answer.time.monotonic(), 0.1)
-    assert waits == pytest.approx([0.07, 0.05])
-    by_dimension = sorted(kit.plan.steps, key=lambda step: step.dimension)
-    slots = [node.answer.slot_seconds(step, kit.charter) for step in by_dimension]
-    assert slots == sorted(slots) and slots[0] < slots[-1]
 
 
 GARBAGE = {
