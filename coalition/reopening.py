@@ -63,13 +63,14 @@ class Papers:
 
 @dataclass(frozen=True)
 class Asked:
-    """One attempt at one step: who was asked, whose answers hold, and whether the sum opened."""
+    """One attempt at one step: who was asked, whose answers hold, whose do not, and whether the sum opened."""
 
     step: planning.Step
     attempt: int
     roster: tuple[str, ...]
     context: bytes
     answers: Mapping[str, protocol.Answer]
+    false: tuple[str, ...] = ()
 
     @property
     def opened(self) -> bool:
@@ -138,7 +139,7 @@ def reopen(evidence: Evidence, papers: Papers) -> Reopened:
     """Open every sum again and follow the chain of states to its end.
 
     Raises `NotVerified`: a request the coordinator did not sign, a certificate or receipt that does not hold, a
-    question that was not asked of everyone alike, a state that does not follow, or steps that are missing.
+    question that was not asked of everyone alike, or of too few, a state that does not follow, or missing steps.
     """
     plan = planning.plan(papers.experiment, papers.charter, papers.schema)
     recorded = {step: state for step, _, state in evidence.states}
@@ -150,24 +151,62 @@ def reopen(evidence: Evidence, papers: Papers) -> Reopened:
             "exchange_missing", "Exchanges are numbered from 0, without a gap.", f"{len(rounds)} in another order"
         )
     for said in rounds:
-        one = _asked(papers, plan, said, state)
+        one = _asked(papers, plan, said, state, asked[-1:])
         if one is not None:
             asked.append(one)
             state = _follow(papers, one, state, recorded) if one.opened else state
     _check_complete(plan, asked)
-    return Reopened(papers, plan, tuple(asked), state, len(rounds))
+    reopened = Reopened(papers, plan, tuple(asked), state, len(rounds))
+    _check_allowance(reopened)
+    return reopened
+
+
+def _check_turn(before: Sequence[Asked], step: int, attempt: int) -> None:
+    """Steps and attempts never go back, and a step opens before the next is asked.
+
+    A false receipt is silence if the step opened all the same, as it was to the run: or one school could, by a single
+    false answer, keep a finding that all others paid for from ever being published.
+    """
+    for last in before:
+        if (step, attempt) <= (last.step.index, last.attempt):
+            raise wrong("order_of_steps", "Steps and attempts never go back.", f"step {step} after {last.step.index}")
+        if step > last.step.index and not last.opened:
+            raise _unopened(last)
+
+
+def _unopened(last: Asked) -> NotVerified:
+    if last.false:
+        place = f"step {last.step.index}, {', '.join(last.false)}"
+        return wrong("receipt_wrong", "Each answer carries its school's receipt for these very bytes.", place)
+    return wrong("run_incomplete", "Every step of the plan opened once, in order.", f"step {last.step.index} did not")
+
+
+def _check_allowance(reopened: Reopened) -> None:
+    """No school was asked for more than its FG approved: the plan and its retry allowance."""
+    for school, _ in reopened.papers.serials:
+        if reopened.spent(school) > reopened.plan.rho_reserved:
+            raise wrong("over_reserve", "A run stays within what was reserved for it.", f"more at {school}")
 
 
 def _check_complete(plan: planning.Plan, asked: Sequence[Asked]) -> None:
+    if asked and not asked[-1].opened:
+        raise _unopened(asked[-1])
     opened = [one.step.index for one in asked if one.opened]
     if opened != [step.index for step in plan.steps]:
         raise wrong("run_incomplete", "Every step of the plan opened once, in order.", f"steps {opened}")
 
 
 def _asked(
-    papers: Papers, plan: planning.Plan, said: Sequence[Exchanged], state: Mapping[str, np.ndarray]
+    papers: Papers,
+    plan: planning.Plan,
+    said: Sequence[Exchanged],
+    state: Mapping[str, np.ndarray],
+    before: Sequence[Asked],
 ) -> Asked | None:
-    """What one exchange asked of everyone; None for an exchange without a question (prepare, close)."""
+    """What one exchange asked of everyone; None for an exchange without a question (prepare, close).
+
+    before: the last question until then, if there was one.
+    """
     bodies = {one.school: _body(papers, one) for one in said}
     asks = {school: body for school, body in bodies.items() if isinstance(body, protocol.Ask)}
     if not asks:
@@ -176,15 +215,28 @@ def _asked(
     if len({canonical.encode(other.fields()) for other in asks.values()}) != 1:
         raise wrong("asked_unalike", "Everyone is asked the same question.", f"a difference in round {said[0].round}")
     step = _step(plan, ask)
+    _check_turn(before, step.index, ask.attempt)
     _check_state(step, ask, state)
     parties = [party_of(_certificate(papers, signed)) for signed in ask.roster]
     if [party.school for party in parties] != sorted(asks):
         raise wrong("other_roster", "The schools asked are those of the roster.", f"others in round {said[0].round}")
+    _check_roster(papers, sorted(asks), ask.attempt)
     context = protocol.context_of(
         papers.charter, papers.experiment.hash, papers.run, step, parties, ask.attempt, ask.state
     )
     answers = _answers(papers, said, asks, context, step)
-    return Asked(step, ask.attempt, tuple(sorted(asks)), context, answers)
+    return Asked(step, ask.attempt, tuple(sorted(asks)), context, *answers)
+
+
+def _check_roster(papers: Papers, roster: Sequence[str], attempt: int) -> None:
+    """The rules that every node applies to a roster, so that a finding names no school that a sum could do without."""
+    approved = [school for school, _ in papers.serials]
+    least = planning.least_roster(papers.experiment, papers.charter, len(approved))
+    whole = attempt > 0 or list(roster) == approved
+    known = set(roster) <= set(approved) and 0 <= attempt < planning.ATTEMPTS_PER_STEP
+    if not (whole and known and len(roster) >= least):
+        rule = f"At least {least} of the approved schools answer together, all of them in attempt 0."
+        raise wrong("roster_too_small", rule, f"{len(roster)} in attempt {attempt}: {', '.join(roster)}")
 
 
 def _body(papers: Papers, said: Exchanged) -> protocol.Body:
@@ -240,20 +292,16 @@ def _answers(
     asks: Mapping[str, protocol.Ask],
     context: bytes,
     step: planning.Step,
-) -> dict[str, protocol.Answer]:
-    """The answers whose receipts hold; a reply that is no answer counts as silence, a false receipt does not."""
-    found = {}
-    for one in said:
-        if one.school not in asks or one.reply is None:
-            continue
-        reply = _reply(one)
-        if not isinstance(reply, protocol.Answer):
-            continue
-        if not answer_holds(papers.charter, one.school, reply, context, step.dimension):
-            place = f"step {step.index}, {one.school}"
-            raise wrong("receipt_wrong", "Each answer carries its school's receipt for these very bytes.", place)
-        found[one.school] = reply
-    return found
+) -> tuple[dict[str, protocol.Answer], tuple[str, ...]]:
+    """The answers whose receipts hold, and the schools of those that do not; what is no answer counts as silence."""
+    replies = {one.school: _reply(one) for one in said if one.school in asks and one.reply is not None}
+    given = {school: reply for school, reply in replies.items() if isinstance(reply, protocol.Answer)}
+    held = {
+        school: reply
+        for school, reply in given.items()
+        if answer_holds(papers.charter, school, reply, context, step.dimension)
+    }
+    return held, tuple(sorted(set(given) - set(held)))
 
 
 def _reply(said: Exchanged) -> protocol.Reply | None:

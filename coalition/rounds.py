@@ -219,8 +219,7 @@ def _step(going: Run, step: planning.Step, state: protocol.State) -> protocol.St
 
 def _check_roster(going: Run, roster: Sequence[str]) -> None:
     task = going.task
-    least = max(task.charter.smallest_roster, task.experiment.definition.schools.fewest)
-    if len(roster) < least or 2 * len(roster) <= len(task.approved) + task.charter.collusion_threshold:
+    if len(roster) < planning.least_roster(task.experiment, task.charter, len(task.approved)):
         raise _stopped(
             going,
             "too_few_schools",

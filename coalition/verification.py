@@ -25,7 +25,7 @@ from coalition.reopening import AGAIN, Papers, Reopened, read_papers, reopen, wr
 from coalition.store import LOG_TAG
 from experiments.errors import ExperimentError
 from experiments.reading.errors import ReadingError
-from privacy import canonical
+from privacy import canonical, disclosure
 from privacy.errors import PrivacyError
 from privacy.identity import verify as verify_signature
 from shared_schema.errors import SchemaError
@@ -104,7 +104,7 @@ def verify(
     reopened = done.attempt("sums", lambda: reopen(given, papers), _reopened)
     if reopened is not None:
         done.attempt("cost", lambda: check_cost(finding, reopened), str)
-        done.attempt("figures", lambda: check_finding(finding, reopened), str)
+        done.attempt("figures", lambda: check_figures(finding, reopened), str)
     done.attempt("reviews", lambda: check_reviews(finding, given, papers), str)
     done.attempt("pages", lambda: check_pages(finding, folder), str)
     done.attempt("log", lambda: check_log(given, papers), lambda entries: f"{entries} entries")
@@ -157,6 +157,16 @@ def check_cost(finding: Mapping[str, Any], reopened: Reopened) -> str:
         if not math.isclose(account["epsilon_zcdp"], epsilon(rho, delta), rel_tol=1e-6, abs_tol=1e-9):
             raise wrong("epsilon_wrong", "Epsilon follows from rho.", f"another at {account['school']}")
     return f"{len(privacy['steps'])} releases, {len(privacy['accounts'])} accounts, recomputed as rationals"
+
+
+def check_figures(finding: Mapping[str, Any], reopened: Reopened) -> str:
+    """Every figure derived again, and no disclosure rule that fails: such a finding is never published."""
+    said = check_finding(finding, reopened)
+    failed = [rule for rule in finding["disclosure"]["rules"] if rule["status"] == disclosure.FAIL]
+    if failed or not finding["disclosure"]["passed"]:
+        places = ", ".join(f"{rule['rule']} at {rule['where']}" for rule in failed)
+        raise wrong("disclosure_failed", "A finding passes every disclosure rule.", places or "not passed")
+    return said
 
 
 def _spent(finding: Mapping[str, Any], school: str) -> Fraction:
@@ -228,18 +238,21 @@ def _heads(finding: Mapping[str, Any], school: str, expected: Mapping[str, bytes
 
 
 def _check_charges(finding: Mapping[str, Any], report: Any, school: str) -> None:
-    """Every release that the finding says this school took part in stands in its ledger, at that cost."""
-    experiment = finding["evidence"]["definition_hash"]
-    charged = Counter((q.step, q.attempt, q.query, q.rho) for q in report.questions if q.experiment == experiment)
+    """What the finding says that this run cost the school is what its ledger was charged for it: no more and no less."""
+    run = finding["evidence"]["run"]
+    charged = Counter((q.step, q.attempt, q.query, q.rho) for q in report.questions if q.run == run)
     answered = {(row["step"], row["attempt"]) for row in finding["evidence"]["receipts"] if row["school"] == school}
     said = Counter(
         (row["step"], row["attempt"], row["query"], Fraction(row["rho"]))
         for row in finding["privacy"]["steps"]
         if (row["step"], row["attempt"]) in answered
     )
-    if said - charged:
-        missing = len(list((said - charged).elements()))
+    missing, unsaid = (said - charged).total(), (charged - said).total()
+    if missing:
         raise wrong("charge_missing", "What a school answered stands in its ledger.", f"{missing} missing at {school}")
+    if unsaid:
+        rule = "What a ledger was charged for this run stands in the finding."
+        raise wrong("charge_unsaid", rule, f"{unsaid} releases of {school} that the finding does not tell of")
 
 
 def expected_heads(pairs: Sequence[str]) -> dict[str, bytes]:

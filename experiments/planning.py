@@ -100,17 +100,31 @@ def plan(experiment: Experiment, charter: Charter, schema: Schema) -> Plan:
     """Derive the plan: budget → ρ of each step → σ² of each private sum.
 
     The experiment's ε covers everything, so ρ is shared among the steps after the retry allowance is set aside.
-    Raises `PlanError` for a cohort whose public size the charter does not declare.
+    Raises `PlanError` for a cohort whose public size the charter does not declare, or for more students than the
+    charter plans for; `AccountingError` when the schools' noises together are not as good as one (DESIGN §3).
     """
     definition = experiment.definition
     total = accounting.rho_from_epsilon(Fraction(definition.budget.epsilon), Fraction(definition.budget.delta))
     features, students = len(features_of(experiment, schema)), public_size(experiment, charter)
+    _check_planned(students, charter)
     dearest = max(sum(share for _, share in step) for step in _asked(definition, features, students, total))
     plan_rho = total / (1 + definition.budget.retries * dearest)
     asked = _asked(definition, features, students, plan_rho)
     steps = tuple(_step(index, step, plan_rho, charter.planning_students) for index, step in enumerate(asked, 1))
+    honest = len(charter.schools) - charter.collusion_threshold
+    accounting.sum_correction(((r.dimension, r.variance) for step in steps for r in step.releases), honest)
     accounts = tuple((definition.population.name, cohort) for cohort in definition.population.cohorts)
     return Plan(steps, definition.budget.retries, accounts, Fraction(definition.budget.delta))
+
+
+def _check_planned(students: int, charter: Charter) -> None:
+    """Lattice and reply slots follow from the planning total, so public sizes stay within it; rows never matter."""
+    if students > charter.planning_students:
+        raise PlanError(
+            f"the charter plans for {charter.planning_students} students",
+            f"cohorts of {students} by its own public sizes",
+            "name fewer cohorts, or agree on a charter with a larger planning total",
+        )
 
 
 def _asked(definition: Definition, features: int, students: int, rho: Fraction) -> tuple[AskedStep, ...]:
@@ -181,6 +195,15 @@ def absorb(
         sd = noise_sd(planned.release, roster, charter.collusion_threshold)
         after = planned.query.absorb(after, total, sd)
     return after
+
+
+def least_roster(experiment: Experiment, charter: Charter, approved: int) -> int:
+    """The fewest schools that may answer an attempt after the first, of so many that approved (DESIGN §3, Slots).
+
+    More than (n₀ + t)/2, so that any two rosters share an honest school; and never below charter or experiment.
+    """
+    t = charter.collusion_threshold
+    return max(charter.smallest_roster, experiment.definition.schools.fewest, t + 2, (approved + t) // 2 + 1)
 
 
 def public_size(experiment: Experiment, charter: Charter) -> int:

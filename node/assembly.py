@@ -17,8 +17,10 @@ from privacy.identity import SigningKey
 from shared_schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import pandas as pd
 
     from experiments.definition import Experiment
     from experiments.students import Students
@@ -67,6 +69,8 @@ def open_node(folder: NodeFolder) -> Node:
             "none",
             "Run: coalition-node approve --charter.",
         )
+    for overdue in ledger.expired_runs():
+        ledger.close(overdue)
     schema = open_schema(folder)
     return Node(
         school=state.school,
@@ -75,29 +79,39 @@ def open_node(folder: NodeFolder) -> Node:
         policy=read_policy(folder.policy),
         ledger=ledger,
         key=SigningKey.from_file(folder.node_key),
-        students=_students(folder, schema),
+        students=_students(folder, schema, state.charter.school(state.school).enrolments),
         incident=_incident_log(folder),
     )
 
 
-def _students(folder: NodeFolder, schema: Schema) -> Callable[[Experiment], Students]:
-    """Rows of the experiment asked last stay in memory, so that a run of many steps reads the tables once."""
+def _students(folder: NodeFolder, schema: Schema, sizes: Mapping[int, int]) -> Callable[[Experiment], Students]:
+    """What forms a run's rows: from the delivery that counts and the pseudonym table as they are at that moment.
+
+    A student of a cohort without a declared public size (`sizes`: cohort -> students, of the charter) has no row: such
+    a cohort was never shown to be large enough.
+    """
     from node.pseudonyms import Pseudonyms
     from node.store import Store
 
-    kept: dict[bytes, Students] = {}
-
     def students(experiment: Experiment) -> Students:
-        if experiment.hash not in kept:
-            tables = Store.open(folder.data).tables()
-            everyone = {student for table in tables.values() for student in table["student"].unique()}
-            with Pseudonyms.open(folder.data) as pseudonyms:
-                cohorts = pseudonyms.cohorts_of(everyone)
-            kept.clear()
-            kept[experiment.hash] = selection.select(tables, cohorts, experiment, schema)
-        return kept[experiment.hash]
+        tables = Store.open(folder.data).tables()
+        everyone = {student for table in tables.values() for student in table["student"].unique()}
+        with Pseudonyms.open(folder.data) as pseudonyms:
+            first, cohorts = pseudonyms.first_of(everyone), pseudonyms.cohorts_of(everyone)
+        declared = {student: cohort for student, cohort in cohorts.items() if cohort and sizes.get(cohort, 0) > 0}
+        return selection.select(_by_person(tables, first), declared, experiment, schema)
 
     return students
+
+
+def _by_person(tables: Mapping[str, pd.DataFrame], first: Mapping[str, str]) -> Mapping[str, pd.DataFrame]:
+    """The rows under each person's first pseudonym: a number linked since it was taken in makes no second vector."""
+    if all(student == known for student, known in first.items()):
+        return tables
+    return {
+        name: table.assign(student=table["student"].map(first).astype(table["student"].dtype))
+        for name, table in tables.items()
+    }
 
 
 def _incident_log(folder: NodeFolder) -> Callable[[str], None]:

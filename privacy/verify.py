@@ -240,6 +240,7 @@ class _Check:
             yield Question(
                 seq=seq,
                 time=self._time,
+                run=details["run"].hex(),
                 experiment=details["experiment_hash"].hex(),
                 step=details["step"],
                 attempt=details["attempt"],

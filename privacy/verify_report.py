@@ -31,6 +31,7 @@ class Question:
 
     seq: int
     time: int
+    run: str
     experiment: str
     step: int
     attempt: int

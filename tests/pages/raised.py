@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,11 +52,12 @@ class Helper:
 def collect(files: Sequence[Path]) -> list[Raised]:
     """Every coded error of these files, without doubles, by code. Raises `Unreadable`."""
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
-    kinds = _kinds(trees.values())
+    kinds = _kinds(list(trees.values()))
     constants = {file: _constants(tree) for file, tree in trees.items()}
     helpers = {
         (file, name): helper for file, tree in trees.items() for name, helper in _helpers(tree, kinds, constants[file])
     }
+    _refuse_unused(helpers, trees)
     shared = {name: helper for (_, name), helper in helpers.items() if not name.startswith("_")}
     found: set[Raised] = set()
     for file, tree in trees.items():
@@ -65,9 +66,17 @@ def collect(files: Sequence[Path]) -> list[Raised]:
     return sorted(found)
 
 
-def _kinds(trees: object) -> set[str]:
+def _refuse_unused(helpers: Mapping[tuple[Path, str], Helper], trees: Mapping[Path, ast.Module]) -> None:
+    """An error of a function that nobody here calls would be on no page."""
+    called = {name for tree in trees.values() for name, _ in _calls(tree)}
+    for file, name in helpers:
+        if name not in called:
+            raise Unreadable(f"{file.name}: {name} raises in its caller's words, and nobody calls it")
+
+
+def _kinds(trees: Collection[ast.Module]) -> set[str]:
     """Names of the error classes that carry a code: the roots and everything derived from them."""
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]  # type: ignore[attr-defined]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     kinds, before = set(ROOTS), 0
     while len(kinds) > before:
         before = len(kinds)
@@ -96,10 +105,14 @@ def _is_error(name: str, call: ast.Call, kinds: set[str]) -> bool:
 def _helpers(tree: ast.AST, kinds: set[str], constants: Texts) -> Iterator[tuple[str, Helper]]:
     """Functions that raise an error in their caller's words."""
     for function in _functions(tree):
-        parameters = tuple(argument.arg for argument in function.args.args)
+        parameters = _parameters(function)
         for name, call in _calls(function):
             if _is_error(name, call, kinds) and _for_caller(call, parameters):
                 yield function.name, Helper(name, call, parameters, _bound(function, call.lineno, constants))
+
+
+def _parameters(function: ast.FunctionDef) -> tuple[str, ...]:
+    return tuple(argument.arg for argument in function.args.args)
 
 
 def _for_caller(call: ast.Call, parameters: Sequence[str]) -> bool:
@@ -111,6 +124,9 @@ def _for_caller(call: ast.Call, parameters: Sequence[str]) -> bool:
 
 
 def _names(node: ast.AST) -> set[str]:
+    """Names whose values a text is made of; a condition only chooses."""
+    if isinstance(node, ast.IfExp):
+        return _names(node.body) | _names(node.orelse)
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
@@ -123,7 +139,7 @@ def _raised_in(
             yield from _gathered(tree, function, kinds, constants, module)
         for name, call in _calls(function):
             texts = _bound(function, call.lineno, constants)
-            if _is_error(name, call, kinds) and function.name not in helpers:
+            if _is_error(name, call, kinds) and not _for_caller(call, _parameters(function)):
                 yield from _one(name, call, texts, module)
             elif name in helpers:
                 yield from _through(helpers[name], call, texts, module)

@@ -1,7 +1,7 @@
 """Processes of their own for tests: with a disk that is full at a given size, or killed before a given write.
 
-The limit is the kernel's own: no file of the process grows beyond it. With the signal for it ignored the write fails, as
-on a full disk; with the signal left as it is the process dies in the middle of that very write, also where C code
+The limit is the kernel's own: no file of the process grows beyond it. With the signal for it ignored the write fails,
+as on a full disk; with the signal left as it is the process dies in the middle of that very write, also where C code
 writes (SQLite, Parquet).
 """
 
@@ -41,6 +41,7 @@ def in_process(act: Callable[[], int]) -> Ended:
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", closefd=False)
             code = act()
             sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     os.close(inside)
     with os.fdopen(out, "rb") as pipe:
