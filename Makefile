@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= rehearsal
+LEFT_OUT := .pytest_cache/left-out.txt
 
 .PHONY: demo test check bench docs clean
 
@@ -16,9 +17,10 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY)
 	$(BIN)/coalition rehearse --out $(OUT)
 
+# The last line says which tiers were left out and why, also after a failure; the exit status stays pytest's.
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@cat .pytest_cache/left-out.txt
+	@rm -f $(LEFT_OUT)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS); status=$$?; test ! -f $(LEFT_OUT) || cat $(LEFT_OUT); exit $$status
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -63,7 +63,10 @@ class Papers:
 
 @dataclass(frozen=True)
 class Asked:
-    """One attempt at one step: who was asked, whose answers hold, whose do not, and whether the sum opened."""
+    """One attempt at one step: who was asked, whose answers hold, and whether the sum opened.
+
+    false: schools whose answers do not hold; refused: those that said they would not answer.
+    """
 
     step: planning.Step
     attempt: int
@@ -71,11 +74,16 @@ class Asked:
     context: bytes
     answers: Mapping[str, protocol.Answer]
     false: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def opened(self) -> bool:
         """Whether every school of the roster answered."""
         return set(self.answers) == set(self.roster)
+
+    def paid(self, school: str) -> bool:
+        """Whether this school may have been charged: asked, and not heard to refuse. A lost reply was paid for."""
+        return school in self.roster and school not in self.refused
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,16 @@ class Reopened:
     exchanges: int
 
     def spent(self, school: str) -> Fraction:
-        """ρ that this school was charged in this run: every attempt it answered, by declared cost."""
-        return sum((one.step.rho for one in self.asked if school in one.answers), Fraction(0))
+        """ρ that this school was charged in this run, at most: every attempt it may have answered, by declared cost."""
+        return sum((one.step.rho for one in self.asked if one.paid(school)), Fraction(0))
+
+    def unheard(self, school: str) -> Fraction:
+        """The part of `spent` for which there is no answer: charged or not, only the school's own ledger tells."""
+        return sum((one.step.rho for one in self.asked if one.paid(school) and school not in one.answers), Fraction(0))
 
     def events(self, school: str) -> list[tuple[int, Fraction]]:
-        """(Δ, σ²) of every release this school took part in."""
-        mine = (one for one in self.asked if school in one.answers)
+        """(Δ, σ²) of every release that `spent` counts."""
+        mine = (one for one in self.asked if one.paid(school))
         return [(release.lattice_steps, release.variance) for one in mine for release in one.step.releases]
 
 
@@ -292,8 +304,8 @@ def _answers(
     asks: Mapping[str, protocol.Ask],
     context: bytes,
     step: planning.Step,
-) -> tuple[dict[str, protocol.Answer], tuple[str, ...]]:
-    """The answers whose receipts hold, and the schools of those that do not; what is no answer counts as silence."""
+) -> tuple[dict[str, protocol.Answer], tuple[str, ...], tuple[str, ...]]:
+    """The answers whose receipts hold, the schools whose do not, and those that refused; all else is silence."""
     replies = {one.school: _reply(one) for one in said if one.school in asks and one.reply is not None}
     given = {school: reply for school, reply in replies.items() if isinstance(reply, protocol.Answer)}
     held = {
@@ -301,7 +313,8 @@ def _answers(
         for school, reply in given.items()
         if answer_holds(papers.charter, school, reply, context, step.dimension)
     }
-    return held, tuple(sorted(set(given) - set(held)))
+    refused = tuple(sorted(school for school, reply in replies.items() if isinstance(reply, protocol.Refusal)))
+    return held, tuple(sorted(set(given) - set(held))), refused
 
 
 def _reply(said: Exchanged) -> protocol.Reply | None:

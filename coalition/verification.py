@@ -109,7 +109,7 @@ def verify(
     done.attempt("pages", lambda: check_pages(finding, folder), str)
     done.attempt("log", lambda: check_log(given, papers), lambda entries: f"{entries} entries")
     for path in ledgers:
-        check = partial(check_ledger, path, finding, papers, expected_heads or {})
+        check = partial(check_ledger, path, finding, papers, expected_heads or {}, reopened)
         done.attempt(f"ledger {path.parent.name}/{path.name}", check, str)
     return done
 
@@ -149,7 +149,7 @@ def check_cost(finding: Mapping[str, Any], reopened: Reopened) -> str:
         if Fraction(row["delta_steps"]) ** 2 != 2 * Fraction(row["variance"]) * Fraction(row["rho"]):
             raise wrong("cost_wrong", "A release costs exactly delta²/(2·variance).", f"another at step {row['step']}")
     for account in privacy["accounts"]:
-        rho = _spent(finding, account["school"])
+        rho = _spent(finding, account["school"]) + reopened.unheard(account["school"])
         if rho != Fraction(account["rho_spent"]) or rho != reopened.spent(account["school"]):
             raise wrong(
                 "cost_wrong", "An account's cost is the sum of its releases.", f"another at {account['school']}"
@@ -170,7 +170,7 @@ def check_figures(finding: Mapping[str, Any], reopened: Reopened) -> str:
 
 
 def _spent(finding: Mapping[str, Any], school: str) -> Fraction:
-    """Cost of one school by the printed finding alone: its receipts say which questions it answered."""
+    """Cost of one school's answers by the printed finding alone: its receipts say which questions it answered."""
     answered = {(row["step"], row["attempt"]) for row in finding["evidence"]["receipts"] if row["school"] == school}
     rows = (row for row in finding["privacy"]["steps"] if (row["step"], row["attempt"]) in answered)
     return sum((Fraction(row["rho"]) for row in rows), Fraction(0))
@@ -210,8 +210,17 @@ def check_log(given: Evidence, papers: Papers) -> int:
     return len(given.log)
 
 
-def check_ledger(path: Path, finding: Mapping[str, Any], papers: Papers, expected_heads: Mapping[str, bytes]) -> str:
-    """One school's ledger by the stand-alone verifier; it holds this run's receipts and every head its FG holds."""
+def check_ledger(
+    path: Path,
+    finding: Mapping[str, Any],
+    papers: Papers,
+    expected_heads: Mapping[str, bytes],
+    reopened: Reopened | None = None,
+) -> str:
+    """One school's ledger by the stand-alone verifier; it holds this run's receipts and every head its FG holds.
+
+    With the run `reopened`, the ledger was charged for nothing in it that the evidence does not show.
+    """
     from privacy import verify as standalone
 
     try:
@@ -225,7 +234,10 @@ def check_ledger(path: Path, finding: Mapping[str, Any], papers: Papers, expecte
         if not report.ok:
             codes = ", ".join(f"{problem.code} at entry {problem.seq}" for problem in report.problems[:5])
             raise wrong("ledger_wrong", f"The ledger of {school} holds.", codes)
-    _check_charges(finding, report, school)
+    charged = Counter((q.step, q.attempt, q.query, q.rho) for q in report.questions if q.run == papers.run.hex())
+    _check_charged(finding, charged, school)
+    if reopened is not None:
+        _check_shown(reopened, charged, school)
     return f"{school}: {report.entries} entries, {len(report.questions)} releases, head {report.head[:16]}"
 
 
@@ -237,22 +249,32 @@ def _heads(finding: Mapping[str, Any], school: str, expected: Mapping[str, bytes
     return [None, *receipts[-1:], *signed, *asked]
 
 
-def _check_charges(finding: Mapping[str, Any], report: Any, school: str) -> None:
-    """What the finding says that this run cost the school is what its ledger was charged for it: no more and no less."""
-    run = finding["evidence"]["run"]
-    charged = Counter((q.step, q.attempt, q.query, q.rho) for q in report.questions if q.run == run)
+Charges = Counter[tuple[int, int, str, Fraction]]
+
+
+def _check_charged(finding: Mapping[str, Any], charged: Charges, school: str) -> None:
+    """Every release that the finding says this school took part in stands in its ledger, at that cost."""
     answered = {(row["step"], row["attempt"]) for row in finding["evidence"]["receipts"] if row["school"] == school}
     said = Counter(
         (row["step"], row["attempt"], row["query"], Fraction(row["rho"]))
         for row in finding["privacy"]["steps"]
         if (row["step"], row["attempt"]) in answered
     )
-    missing, unsaid = (said - charged).total(), (charged - said).total()
-    if missing:
+    if missing := (said - charged).total():
         raise wrong("charge_missing", "What a school answered stands in its ledger.", f"{missing} missing at {school}")
-    if unsaid:
-        rule = "What a ledger was charged for this run stands in the finding."
-        raise wrong("charge_unsaid", rule, f"{unsaid} releases of {school} that the finding does not tell of")
+
+
+def _check_shown(reopened: Reopened, charged: Charges, school: str) -> None:
+    """Every charge of this run was asked in the evidence: a question left out of it would leave its cost out too."""
+    shown = Counter(
+        (one.step.index, one.attempt, planned.query.name, planned.release.rho)
+        for one in reopened.asked
+        if one.paid(school)
+        for planned in one.step.queries
+    )
+    if hidden := (charged - shown).total():
+        rule = "What a school was charged for this run stands in the evidence."
+        raise wrong("charge_hidden", rule, f"{hidden} releases of {school} that it does not show")
 
 
 def expected_heads(pairs: Sequence[str]) -> dict[str, bytes]:

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from privacy.identity import SigningKey
     from shared_schema import Schema
 
-SECONDS_PER_DAY = 86_400
 WORD_BYTES = 8
 
 
@@ -186,6 +185,8 @@ def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, ex
 def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> Session:
     plan = planning.plan(experiment, node.charter, node.schema)
     serial = dict(body.serials)[node.school]
+    if node.ledger.run(request.run) is None:
+        policy.check_seen(node.policy, node.ledger.last_seen(), node.ledger.now())
     for population, cohort in plan.accounts:
         node.ledger.ensure_cap((population, str(cohort)), node.policy.lifetime_budget.rho)
     deadline = node.ledger.reserve(
@@ -194,7 +195,7 @@ def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare,
         serial=serial,
         accounts=[(population, str(cohort)) for population, cohort in plan.accounts],
         rho=plan.rho_reserved,
-        deadline=node.ledger.now() + node.policy.plan_days * SECONDS_PER_DAY,
+        deadline=node.ledger.now() + node.policy.plan_days * policy.SECONDS_PER_DAY,
     )
     key = EphemeralKey.generate()
     certificate = Certificate(

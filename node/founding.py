@@ -36,6 +36,8 @@ lifetime_budget: {{epsilon: 3.0, delta: 1e-6}}
 own_figures: false
 # Zoveel dagen blijft een gereserveerd plan staan. / So many days a reserved plan stands.
 plan_days: 30
+# Na zoveel dagen zonder handtekening van de FG begint er geen run. / No run begins so long after the FG last signed.
+countersigned_days: 366
 """
 
 

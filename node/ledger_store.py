@@ -152,6 +152,10 @@ class LedgerStore:
         """The run with this id, or None when it was never reserved."""
         return self.state().runs.get(run)
 
+    def last_seen(self) -> int:
+        """When the FG last countersigned a head, or else when the ledger began: seconds since 1970 UTC."""
+        return max(entry.time for entry in self.entries() if entry.kind in ("genesis", "countersign"))
+
     def now(self) -> int:
         """Seconds since 1970 UTC, never before what this node saw last, whatever its clock says."""
         with self._file.change() as change:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from experiments.definition import Experiment
     from privacy.charter import Charter
 
+SECONDS_PER_DAY = 86_400
 Size = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -50,6 +51,7 @@ class Policy(StrictModel):
     lifetime_budget: LifetimeBudget = LifetimeBudget()
     own_figures: bool = False
     plan_days: Annotated[int, Field(ge=1, le=366)] = 30
+    countersigned_days: Annotated[int, Field(ge=1, le=3660)] = 366
 
 
 def read_policy(path: Path) -> Policy:
@@ -85,6 +87,22 @@ def _check_cohorts(policy: Policy, charter: Charter, experiment: Experiment, sch
                 f"cohort {cohort} with {enrolments[cohort]}",
                 "Leave the cohort out of the experiment.",
             )
+
+
+def check_seen(policy: Policy, last_seen: int, now: int) -> None:
+    """Refuse a new run when the FG has not looked at the ledger for too long (seconds since 1970 UTC).
+
+    A head that the FG carries outside the node is what a rewritten ledger is held against. Raises `Refusal` with code
+    head_too_old.
+    """
+    days = (now - last_seen) // SECONDS_PER_DAY
+    if days > policy.countersigned_days:
+        raise Refusal(
+            "head_too_old",
+            f"The FG countersigned the ledger less than {policy.countersigned_days} days ago.",
+            f"{days} days",
+            "Look at it and sign: coalition-node ledger NODE --countersign.",
+        )
 
 
 def check_roster(policy: Policy, charter: Charter, experiment: Experiment, schools: Sequence[str]) -> None:

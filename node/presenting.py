@@ -69,6 +69,10 @@ def words(rules: Policy) -> Iterator[str | Grid]:
         ),
         (f"Cijfers van deze school alleen: {own[0]}.", f"Figures of this school alone: {own[1]}."),
         (f"Een plan blijft {rules.plan_days} dagen staan.", f"A plan stands for {rules.plan_days} days."),
+        (
+            f"Hoogstens {rules.countersigned_days} dagen na de laatste handtekening van de FG begint een run.",
+            f"A run begins at most {rules.countersigned_days} days after the FG last countersigned.",
+        ),
     ]
     for dutch, english in pairs:
         yield f"{dutch} / {english}"

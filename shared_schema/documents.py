@@ -142,7 +142,9 @@ def _problem(document: Document, model: type[BaseModel], path: KeyPath, one: dic
     remedy = (f"kies uit {expected}", f"choose from {expected}") if expected else ("", "")
     if near := did_you_mean(str(one["input"]), expected.replace("'", "").replace(" or ", ", ").split(", ")):
         remedy = (f"bedoelde u '{near}'?", f"did you mean '{near}'?")
-    return document.problem(path, place, rule, _shown(one["input"]), remedy)
+    # A document that is no mapping at all may be an export by mistake: nothing of it is quoted.
+    found = _shown(one["input"]) if path else ""
+    return document.problem(path, place, rule, found, remedy)
 
 
 def _reason(one: dict[str, Any]) -> str:
@@ -176,8 +178,11 @@ def _inside(annotation: Any, part: str | int) -> list[Any]:
     if _is_model(annotation):
         fields = _fields(annotation)
         return _members(fields[str(part)]) if part in fields else []
-    of = typing.get_args(annotation)
-    if typing.get_origin(annotation) is dict:
+    origin, of = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(part, str) and origin in (list, tuple):
+        # A union's list has no place in the path: a key below it belongs to one of its items.
+        return [inner for one in of for member in _members(one) for inner in _inside(member, part)]
+    if origin is dict:
         return _members(of[1])
     return [member for one in of for member in _members(one)]
 

@@ -253,3 +253,26 @@ def test_a_fence_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="fence 2 ended with 1: no such thing"):
         carried_out(bodies, tmp_path)
     assert not (tmp_path / "reached").exists()
+
+
+# ---- make test
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_make_test_ends_with_what_was_left_out(status: int, tmp_path: Path) -> None:
+    """The last line of stdout names the tiers left out, and make fails exactly when pytest fails.
+
+    A stand-in for pytest ends with a known status; what is tried is the Makefile's recipe.
+    """
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".pytest_cache").mkdir()
+    stand_in = tmp_path / "bin" / "python"
+    stand_in.write_text(f"#!/bin/sh\necho 'Left out: some.' > .pytest_cache/left-out.txt\necho ran\nexit {status}\n")
+    stand_in.chmod(0o755)
+    for name in ("constraints.txt", "pyproject.toml", "ready"):
+        (tmp_path / name).touch()
+    words = ["make", "-f", str(prose.ROOT / "Makefile"), "-o", "ready", "test", "BIN=bin", "READY=ready"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(words, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-2:] == ["ran", "Left out: some."]
+    assert (done.returncode != 0) == (status != 0)

@@ -215,3 +215,10 @@ def test_a_model_is_frozen() -> None:
     """What has been read cannot be changed."""
     with pytest.raises(ValueError, match="frozen"):
         read("epsilon: 1", Budget).epsilon = Decimal(2)  # type: ignore[misc]
+
+
+def test_a_file_that_is_no_document_is_not_quoted() -> None:
+    """An export given as a document by mistake may hold a student's values: the error shows none of them."""
+    with pytest.raises(DocumentError) as refused:
+        documents.read("Jansen-1234567;18;2023-09-01", Bilingual)
+    assert "Jansen" not in str(refused.value)
