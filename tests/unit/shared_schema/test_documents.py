@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from shared_schema import DocumentError
-from shared_schema.documents import StrictModel, read, read_data
+from shared_schema.documents import Bilingual, StrictModel, read, read_data
 from shared_schema.yaml_tree import MAX_BYTES, parse
 
 
@@ -220,5 +220,5 @@ def test_a_model_is_frozen() -> None:
 def test_a_file_that_is_no_document_is_not_quoted() -> None:
     """An export given as a document by mistake may hold a student's values: the error shows none of them."""
     with pytest.raises(DocumentError) as refused:
-        documents.read("Jansen-1234567;18;2023-09-01", Bilingual)
+        read("Jansen-1234567;18;2023-09-01", Bilingual)
     assert "Jansen" not in str(refused.value)
