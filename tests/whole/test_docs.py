@@ -222,7 +222,7 @@ def carried_out(bodies: Sequence[str], folder: Path) -> None:
     shell = subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
-        env={**os.environ, "PATH": programs},
+        env={**os.environ, "PATH": programs, "OPENBLAS_NUM_THREADS": "1"},  # four programs share these cores
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
