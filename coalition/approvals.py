@@ -51,7 +51,7 @@ def accept(workspace: Workspace, data: bytes, now: int | None = None) -> Stateme
             _accept_withdrawal(workspace, Signed(statement, signed.signature))
         case HeadCountersignature():
             check_fg(workspace.charter, statement.school, Signed(statement, signed.signature))
-            workspace.store.put("head", f"{statement.school}/{statement.seq:012d}", data)
+            workspace.store.put("head", head_name(statement.school, statement.seq), data)
     return statement
 
 
@@ -160,6 +160,11 @@ def _accept_withdrawal(workspace: Workspace, signed: Signed[Withdrawal]) -> None
     for experiment in workspace.experiments():
         if workspace.store.status(experiment.hash) == "approved":
             _note_status(workspace, experiment, _now(None))
+
+
+def head_name(school: str, seq: int) -> str:
+    """The name under which a countersigned head is kept: a school's heads sort by entry number."""
+    return f"{school}/{seq:012d}"
 
 
 def document_name(school: str, serial: int) -> str:

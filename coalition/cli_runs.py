@@ -78,7 +78,7 @@ def verify(
 
 def rehearse(
     schools: Annotated[int, typer.Option(min=3, max=200, help="Synthetic schools. / Verzonnen scholen.")] = 5,
-    students: Annotated[int, typer.Option(min=50, help="Students per school. / Studenten per school.")] = 4000,
+    students: Annotated[int, typer.Option(min=200, help="Students per school. / Studenten per school.")] = 4000,
     epsilon: Annotated[
         str | None, typer.Option(help="Privacy budget; default: the definition's. / Privacybudget.")
     ] = None,

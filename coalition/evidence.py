@@ -27,7 +27,7 @@ from privacy.statements import parse, run_id
 from shared_schema.schema import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from coalition.workspace import Workspace
@@ -60,8 +60,11 @@ class Evidence:
         return replace(self, reviews=reviews)
 
 
-def from_store(workspace: Workspace, experiment: Experiment) -> Evidence:
-    """Collect what the store holds about an experiment's run."""
+def from_store(workspace: Workspace, experiment: Experiment, drafted: Mapping[str, Any] | None = None) -> Evidence:
+    """Collect what the store holds about an experiment's run.
+
+    The newest countersigned heads go with it; with a `drafted` finding, those that were the newest when it was drafted.
+    """
     store, name = workspace.store, experiment.hash.hex()
     serials = approvals.approved_serials(workspace, experiment)
     run = run_id(experiment.hash, dict(serials))
@@ -71,7 +74,9 @@ def from_store(workspace: Workspace, experiment: Experiment) -> Evidence:
         extension=_ordered_json(plain(workspace.schema.extension)),
         submission=store.get("submission", name),
         approvals=tuple(store.get("approval", approvals.document_name(*pair)) for pair in serials),
-        heads=_newest_heads(workspace, {school for school, _ in serials}),
+        heads=_newest_heads(workspace, {school for school, _ in serials})
+        if drafted is None
+        else _heads(workspace, drafted),
         exchanges=tuple(store.exchanges(run)),
         states=tuple(store.states(run)),
         log=tuple(store.log()),
@@ -90,6 +95,11 @@ def _newest_heads(workspace: Workspace, roster: set[str]) -> tuple[bytes, ...]:
         if school in roster:
             newest[school] = workspace.store.get("head", name)
     return tuple(newest[school] for school in sorted(newest))
+
+
+def _heads(workspace: Workspace, drafted: Mapping[str, Any]) -> tuple[bytes, ...]:
+    named = drafted["evidence"]["heads"]
+    return tuple(workspace.store.get("head", approvals.head_name(row["school"], row["seq"])) for row in named)
 
 
 def write(evidence: Evidence, folder: Path) -> None:

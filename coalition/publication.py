@@ -89,7 +89,7 @@ def publish(workspace: Workspace, experiment: Experiment, folder: Path, now: int
     if waiting:
         rule = "Two people of two schools, not the submitter, accept a finding before it is published."
         raise NotAllowed("review_missing", rule, waiting, "Ask reviewers: coalition review.")
-    collected = evidence.from_store(workspace, experiment)
+    collected = evidence.from_store(workspace, experiment, finding)
     check_finding(finding, reopen(collected, read_papers(collected)))
     bundle = published(finding, reviews, int(time.time()) if now is None else now)
     if not _is_there(folder, bundle):

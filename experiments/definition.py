@@ -154,7 +154,7 @@ def freeze(definition: Definition, schema: Schema) -> Experiment:
 def thaw(encoded: bytes) -> Experiment:
     """Read an experiment from the wire; refuse anything that does not encode back to the same bytes."""
     fields = canonical.decode(encoded, max_bytes=MAX_BYTES)
-    if not isinstance(fields, list) or len(fields) != 3 or fields[0] != TAG:
+    if not canonical.is_tagged(fields, TAG, 3):
         raise DefinitionError("an experiment on the wire starts with its tag", "another tag", f"send {TAG}")
     experiment = Experiment(_definition(fields[1]), _hash(fields[2]))
     if experiment.encoded != encoded:
@@ -167,7 +167,7 @@ def thaw(encoded: bytes) -> Experiment:
 def _definition(document: Any) -> Definition:
     try:
         return documents.read_data(_decimals(document), Definition, "experiment")
-    except SchemaError as error:
+    except (SchemaError, TypeError) as error:  # TypeError: something that no YAML document can hold
         raise DefinitionError(
             "a frozen experiment is a valid definition", type(error).__name__, "freeze it again"
         ) from None

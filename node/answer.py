@@ -59,12 +59,16 @@ class Session:
 
 @dataclass(frozen=True)
 class Node:
-    """Everything an answer needs, opened once. `peers`: the one key of each (school, epoch) met so far, in any run."""
+    """Everything an answer needs, opened once.
+
+    policy: the school's rules as they stand at that moment, so that a change counts at once; peers: the one key of
+    each (school, epoch) met so far, in any run.
+    """
 
     school: str
     charter: Charter
     schema: Schema
-    policy: policy.Policy
+    policy: Callable[[], policy.Policy]
     ledger: LedgerStore
     key: SigningKey
     students: Callable[[Experiment], Students]
@@ -172,8 +176,9 @@ def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, ex
             "Install the coalition's schema.yaml.",
         )
     schools = tuple(school for school, _ in body.serials)
-    policy.check_experiment(node.policy, node.charter, experiment, node.school)
-    policy.check_roster(node.policy, node.charter, experiment, schools)
+    rules = node.policy()
+    policy.check_experiment(rules, node.charter, experiment, node.school)
+    policy.check_roster(rules, node.charter, experiment, schools)
     for school in schools:
         node.charter.school(school)
     if node.school not in schools:
@@ -185,17 +190,18 @@ def _check_run(node: Node, request: protocol.Request, body: protocol.Prepare, ex
 def _open_session(node: Node, request: protocol.Request, body: protocol.Prepare, experiment: Experiment) -> Session:
     plan = planning.plan(experiment, node.charter, node.schema)
     serial = dict(body.serials)[node.school]
+    rules = node.policy()
     if node.ledger.run(request.run) is None:
-        policy.check_seen(node.policy, node.ledger.last_seen(), node.ledger.now())
+        policy.check_seen(rules, node.ledger.last_seen(), node.ledger.now())
     for population, cohort in plan.accounts:
-        node.ledger.ensure_cap((population, str(cohort)), node.policy.lifetime_budget.rho)
+        node.ledger.ensure_cap((population, str(cohort)), rules.lifetime_budget.rho)
     deadline = node.ledger.reserve(
         run=request.run,
         experiment_hash=experiment.hash,
         serial=serial,
         accounts=[(population, str(cohort)) for population, cohort in plan.accounts],
         rho=plan.rho_reserved,
-        deadline=node.ledger.now() + node.policy.plan_days * policy.SECONDS_PER_DAY,
+        deadline=node.ledger.now() + rules.plan_days * policy.SECONDS_PER_DAY,
     )
     key = EphemeralKey.generate()
     certificate = Certificate(
@@ -292,7 +298,9 @@ def _roster(node: Node, session: Session, request: protocol.Request, body: proto
     """Every certificate checked against the identities pinned in the charter; two keys for one epoch are refused."""
     certificates = [signed.statement for signed in body.roster]
     schools = [certificate.school for certificate in certificates]
-    policy.check_roster(node.policy, node.charter, session.experiment, schools)
+    rules = node.policy()
+    policy.check_experiment(rules, node.charter, session.experiment, node.school)
+    policy.check_roster(rules, node.charter, session.experiment, schools)
     policy.check_attempt(node.charter, session.approved, schools, body.attempt)
     if node.school not in schools:
         raise Refusal(

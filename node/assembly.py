@@ -12,9 +12,9 @@ from node.counter import Counter
 from node.errors import UnusableInput
 from node.folder import NodeFolder, create
 from node.ledger_store import LedgerStore
-from node.policy import read_policy
+from node.policy import Policy, read_policy
 from privacy.identity import SigningKey
-from shared_schema import load_schema
+from shared_schema import SchemaError, load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,12 +76,26 @@ def open_node(folder: NodeFolder) -> Node:
         school=state.school,
         charter=state.charter,
         schema=schema,
-        policy=read_policy(folder.policy),
+        policy=_policy(folder),
         ledger=ledger,
         key=SigningKey.from_file(folder.node_key),
         students=_students(folder, schema, state.charter.school(state.school).enrolments),
         incident=_incident_log(folder),
     )
+
+
+def _policy(folder: NodeFolder) -> Callable[[], Policy]:
+    """The rules in the FG's own document, read whenever they are asked for; one that cannot be read refuses all."""
+    read_policy(folder.policy)
+
+    def rules() -> Policy:
+        try:
+            return read_policy(folder.policy)
+        except SchemaError as error:
+            rule, remedy = "A node obeys its policy.yaml as it stands.", "Correct the lines named."
+            raise UnusableInput("bad_policy", rule, str(error), remedy) from error
+
+    return rules
 
 
 def _students(folder: NodeFolder, schema: Schema, sizes: Mapping[int, int]) -> Callable[[Experiment], Students]:

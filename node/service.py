@@ -49,7 +49,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 def open_server(path: Path, answer: Callable[[bytes], bytes]) -> _Server:
-    """Bind the socket (mode 0660 in a folder of mode 0700); a socket left behind by a killed node is replaced."""
+    """Bind the socket (mode 0660 in a folder of mode 0700); a socket left behind by a killed node is replaced.
+
+    Raises `UnusableInput` for too long a path, or one at which another file stands: it may be the ledger.
+    """
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
         raise UnusableInput(
             "socket_path_too_long",
@@ -57,8 +60,11 @@ def open_server(path: Path, answer: Callable[[bytes], bytes]) -> _Server:
             f"{len(os.fsencode(path))} bytes",
             "Choose a shorter path with --socket.",
         )
+    if path.exists() and not path.is_socket():
+        rule, remedy = "A node answers on a socket of its own.", "Choose a path at which nothing stands."
+        raise UnusableInput("socket_path_taken", rule, "another file", remedy)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):  # the usual case: nothing was left behind
+    if path.is_socket():
         path.unlink()
     server = _Server(path, answer)
     path.chmod(0o660)

@@ -23,7 +23,7 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, Union, cast
+from typing import Any, Final, TypeAlias, TypeGuard, Union, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +82,14 @@ def tagged(tag: str, *fields: Value) -> bytes:
     if type(tag) is not str or not tag:
         raise CanonicalError("a signed array starts with its type; this tag is empty or no text; name it")
     return encode([tag, *fields])
+
+
+def is_tagged(value: Value, tag: str, items: int) -> TypeGuard[list[Any]]:
+    """Return whether a decoded value is the array [tag, ...] of so many items, the tag included.
+
+    For whoever reads what others wrote: an array of numbers where the tag should stand is compared with nothing.
+    """
+    return isinstance(value, list) and len(value) == items and isinstance(value[0], str) and value[0] == tag
 
 
 def digest(tag: str, *fields: Value) -> bytes:

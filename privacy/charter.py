@@ -150,7 +150,7 @@ class Charter:
     def from_bytes(cls, data: bytes) -> Charter:
         """Read `to_bytes`, checking every rule again. Raises `CharterError` or `canonical`'s error."""
         value = canonical.decode(data, max_bytes=MAX_BYTES)
-        shaped = isinstance(value, list) and len(value) == 11 and value[0] == TAG
+        shaped = canonical.is_tagged(value, TAG, 11)
         _require(
             shaped,
             f"A charter is an array headed by {TAG}.",

@@ -222,7 +222,7 @@ class Entry:
     def from_bytes(cls, data: bytes) -> Entry:
         """Read `to_bytes`. Raises `BrokenRule` or `CanonicalError`."""
         value = canonical.decode(data, max_bytes=MAX_BYTES)
-        if not (isinstance(value, list) and len(value) == 6 and value[0] == TAG and isinstance(value[5], dict)):
+        if not (canonical.is_tagged(value, TAG, 6) and isinstance(value[5], dict)):
             raise malformed("An entry is an array of six, headed by its tag.", "something else")
         seq, previous, time, kind, details = value[1:]
         return cls(seq, previous, time, kind, MappingProxyType(details))

@@ -256,7 +256,7 @@ def signed_from_bytes(data: bytes, kind: type[S]) -> Signed[S]:
     Raises `StatementError` for another type or shape, `canonical`'s error for bytes that are not canonical.
     """
     value = canonical.decode(data, max_bytes=2 * MAX_BYTES)
-    if not (isinstance(value, list) and len(value) == 3 and value[0] == _ENVELOPE):
+    if not canonical.is_tagged(value, _ENVELOPE, 3):
         raise _foreign("a signed statement")
     _, message, signature = value
     if not (isinstance(message, bytes) and isinstance(signature, bytes) and len(signature) == SIGNATURE_BYTES):

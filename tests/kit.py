@@ -139,7 +139,7 @@ def coalition(folder: Path, schools: int = 5, rows: int = SIZE, threshold: int =
         smallest_roster=threshold + 2,
         planning_students=schools * 2 * SIZE,
     )
-    members = {}
+    members, rules = {}, policy_of(**policy)
     for index, (school, (node_key, fg)) in enumerate(keys.items()):
         path = folder / f"{school}.sqlite"
         ledger = LedgerStore.create(path, node_key, Counter(folder / f"{school}.counter"), school, fg.public)
@@ -150,7 +150,7 @@ def coalition(folder: Path, schools: int = 5, rows: int = SIZE, threshold: int =
             school=school,
             charter=charter,
             schema=schema,
-            policy=policy_of(**policy),
+            policy=lambda: rules,
             ledger=ledger,
             key=node_key,
             students=lambda _, rows=rows_of_school: rows,

@@ -79,4 +79,4 @@ def cells(scores: Floats, edges: Floats) -> NDArray[np.int64]:
     Counted, not searched for: a binary search starts where the row before it ended, so that at edges which a
     coordinator did not sort one row would decide the bin of the next.
     """
-    return (scores[:, None] >= edges).sum(axis=1, dtype=np.int64)
+    return np.asarray((scores[:, None] >= edges).sum(axis=1), dtype=np.int64)

@@ -6,6 +6,7 @@ the node fall over; and a school's reply may not make the coordinator fall over.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,26 @@ def _fields(kit: Kit) -> list[tuple[str, Any]]:
         for at in range(len(fields)):
             for odd in [*ODD, *([odd] for odd in ODD), *({"counts": odd} for odd in ODD)]:
                 found.append((kind, [*fields[:at], odd, *fields[at + 1 :]]))
-    inner = [_signed(b""), _signed(_review(np.ones(2))), _signed(_review("accept")), _signed(canonical.tagged("x"))]
+    inner = [
+        canonical.encode([np.ones(2), b"", bytes(64)]),
+        _signed(b""),
+        _signed(_review(np.ones(2))),
+        _signed(_review("accept")),
+        _signed(canonical.tagged("x")),
+    ]
     found += [("ask", [1, 0, [item], {}]) for item in inner]
     found += [("ask", [1, 0, [], {"counts": odd}]) for odd in ODD]
+    found += [("prepare", [canonical.encode(odd), []]) for odd in _experiments(kit)]
     return found
+
+
+def _experiments(kit: Kit) -> list[Any]:
+    """Frozen experiments with something odd in the place of tag, definition, hash or one of the settings."""
+    tag, definition, digest = canonical.decode(kit.experiment.encoded, max_bytes=2**20)  # type: ignore[misc]
+    odd: list[Any] = [*ODD, Fraction(1, 3), Fraction(10**400, 7)]
+    settings = [{**definition, name: value} for name in ("budget", "legal", "title") for value in odd]
+    settings += [{**definition, "budget": {**definition["budget"], "epsilon": value}} for value in odd]
+    return [[tag, one, digest] for one in [*odd, *settings]] + [[one, definition, digest] for one in odd]
 
 
 @pytest.mark.parametrize("by", ["coordinator", "anyone"])
@@ -94,6 +111,6 @@ def test_an_odd_reply_is_a_protocol_error(reply: Any) -> None:
     """A school that answers nonsense counts as silent: the coordinator gets an error it expects."""
     with pytest.raises(ProtocolError):
         protocol.decode_reply(canonical.encode(reply))
-    inner = canonical.tagged("datacoalitie/prepared/1", _signed(_review(np.ones(2))))
-    with pytest.raises(StatementError):
-        protocol.decode_reply(inner)
+    for inner in (_signed(_review(np.ones(2))), canonical.encode([np.ones(2), b"", bytes(64)])):
+        with pytest.raises(StatementError):
+            protocol.decode_reply(canonical.tagged("datacoalitie/prepared/1", inner))

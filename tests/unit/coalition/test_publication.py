@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coalition import evidence, publication, review
+from coalition import approvals, evidence, publication, review
 from coalition.errors import DisclosureBlocked, NotAllowed, NotVerified, UsageFailed
 from coalition.figures import figures
 from coalition.finding import compose, differences
@@ -19,6 +19,7 @@ from coalition.limits import MISSING_SCHOOLS, NO_EVALUATION, REHEARSAL, limits
 from coalition.reopening import Reopened, read_papers, reopen
 from experiments.reading import page
 from privacy import accounting, disclosure
+from privacy.statements import HeadCountersignature, sign
 from tests.unit.coalition.office import Office, office
 
 
@@ -172,6 +173,17 @@ def test_publishing_twice_keeps_the_first_bundle(drafted: Office) -> None:
     with pytest.raises(UsageFailed) as found:
         publication.publish(drafted.workspace, drafted.experiment, drafted.folder / "mine")
     assert found.value.code == "folder_exists" and not list((drafted.folder / "mine").iterdir())
+
+
+def test_a_head_that_comes_in_after_the_draft_changes_nothing(finished: Office, drafted: Office) -> None:
+    """An FG may countersign a newer head while reviewers read: the finding keeps the heads that it was drafted with."""
+    school = finished.schools[0]
+    drafted.review(drafted.experiment)
+    newer = sign(HeadCountersignature(school, 10_000, bytes(32), 1), finished.fg(school))
+    approvals.accept(drafted.workspace, newer.to_bytes())
+    finding = json.loads((drafted.publish(drafted.experiment) / "finding.json").read_bytes())
+    assert all(head["seq"] < 10_000 for head in finding["evidence"]["heads"])
+    assert len(finding["evidence"]["heads"]) == len(finished.schools)
 
 
 def test_evidence_survives_the_disk(finished: Office, tmp_path: Path) -> None:
