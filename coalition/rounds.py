@@ -21,7 +21,7 @@ from experiments import planning, protocol
 from experiments.errors import ExperimentError
 from privacy import canonical
 from privacy.errors import PrivacyError
-from privacy.masking import Party
+from privacy.masking import EphemeralKey, Party
 from privacy.private_sum import open_sum
 from privacy.statements import Certificate, Signed, check, payload_hash, run_id
 
@@ -74,6 +74,7 @@ class Run:
     round: int = 0
     retries_left: int = 0
     certificates: dict[str, Signed[Certificate]] = field(default_factory=dict)
+    epochs: dict[tuple[str, int], bytes] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -191,15 +192,19 @@ def _certificate_holds(going: Run, school: str, signed: Signed[Certificate]) -> 
     task, certificate = going.task, signed.statement
     try:
         check(signed, task.charter.school(school).node_key)
+        EphemeralKey.generate().agree(certificate.key)
     except PrivacyError:
         return False
     expected = (task.charter.hash, task.experiment.hash, task.run, school)
-    return (
-        certificate.charter_hash,
-        certificate.experiment_hash,
-        certificate.run,
-        certificate.school,
-    ) == expected
+    names = (certificate.charter_hash, certificate.experiment_hash, certificate.run, certificate.school)
+    return names == expected and _is_own_key(going, certificate)
+
+
+def _is_own_key(going: Run, certificate: Certificate) -> bool:
+    """Whether nobody else shows this key, nor this school another in the same epoch: every node would refuse all."""
+    others = {held.statement.key for school, held in going.certificates.items() if school != certificate.school}
+    known = going.epochs.setdefault((certificate.school, certificate.epoch), certificate.key)
+    return certificate.key not in others and certificate.key == known
 
 
 def _step(going: Run, step: planning.Step, state: protocol.State) -> protocol.State:

@@ -200,7 +200,7 @@ class Entry:
     def __post_init__(self) -> None:
         if not (is_count(self.seq) and is_digest(self.previous) and is_count(self.time)):
             raise malformed("An entry has a number, the hash before it and a time.", "something else")
-        if self.kind not in _SHAPES:
+        if not isinstance(self.kind, str) or self.kind not in _SHAPES:
             raise malformed("An entry is of a known kind.", f"another kind at entry {self.seq}")
         shape = _SHAPES[self.kind]
         if set(self.details) != set(shape):
