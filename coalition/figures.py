@@ -41,10 +41,11 @@ def figures(reopened: Reopened) -> Figures:
     measured = _evaluate(reopened)
     students = _students(reopened, measured)
     report = _check(reopened, measured, students["value"])
+    held_out = None if measured is None else _estimate(measured.students)
     base = _base_rate(reopened, measured, report)
     population = {
-        "students": students,
-        "held_out": None if measured is None else _estimate(measured.students),
+        "students": _count(students),
+        "held_out": None if held_out is None else _count(held_out),
         "base_rate": base,
     }
     shown = _evaluation(measured, report)
@@ -62,6 +63,13 @@ def _evaluate(reopened: Reopened) -> Evaluation | None:
 
 def _estimate(found: Estimate) -> Shown:
     return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _count(exact: Shown) -> Shown:
+    """A count in whole roundings, its interval rounded outward: the middle of an exact one would give the count."""
+    step = disclosure.Rules().rounding
+    low, high = (step * edge(exact[side] / step) for edge, side in ((math.floor, "low"), (math.ceil, "high")))
+    return {"value": float(step * round(exact["value"] / step)), "low": float(low), "high": float(high)}
 
 
 def _around(value: float, found: Estimate) -> Shown:

@@ -238,7 +238,10 @@ def check_ledger(
     _check_charged(finding, charged, school)
     if reopened is not None:
         _check_shown(reopened, charged, school)
-    return f"{school}: {report.entries} entries, {len(report.questions)} releases, head {report.head[:16]}"
+    said = f"{school}: {report.entries} entries, {len(report.questions)} releases, head {report.head[:16]}"
+    same = [q for q in report.questions if q.experiment == finding["evidence"]["definition_hash"]]
+    before = sum((q.rho for q in same if q.run != finding["evidence"]["run"]), Fraction(0))
+    return f"{said}; other runs of this experiment cost rho {before} beside it" if before else said
 
 
 def _heads(finding: Mapping[str, Any], school: str, expected: Mapping[str, bytes]) -> list[bytes | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,6 @@ from coalition.errors import RunStopped
 from coalition.transport import InProcess
 from experiments import protocol
 from experiments.protocol import Prepared
-from node import slots
 from node.answer import answer
 from privacy.masking import EphemeralKey
 from privacy.statements import Certificate, sign
@@ -60,15 +60,14 @@ def test_a_certificate_nobody_can_use_costs_its_own_school_its_place(
     """The coordinator judges keys as every node will: the culprit is left out and the run goes to its end."""
     kit = coalition(tmp_path)
     kit.prepare()  # so that the victim's key is known to the culprit beforehand
-    if not defended:
-        monkeypatch.setattr(rounds, "_is_own_key", lambda *_: True)
-        monkeypatch.setattr(rounds.EphemeralKey, "agree", lambda *_: b"")
-        monkeypatch.setattr(slots.Slot, "wait", lambda _: None)
     transport = _with_culprit(kit, FORGERIES[what])
     if not defended:
-        with pytest.raises(RunStopped) as stopped:
+        trusting = SimpleNamespace(generate=lambda: SimpleNamespace(agree=lambda _: b""))
+        monkeypatch.setattr(rounds, "_is_own_key", lambda *_: True)
+        monkeypatch.setattr(rounds, "EphemeralKey", trusting)
+        with pytest.raises(RunStopped):
             rounds.run(kit.assignment, kit.store, transport)
-        assert f"{VICTIM} (not_acceptable)" in stopped.value.found
+        assert kit.members[VICTIM].incidents[-1].startswith("not_acceptable")
         return
     rounds.run(kit.assignment, kit.store, transport)
     charges = [entry for entry in kit.members[VICTIM].node.ledger.entries() if entry.kind == "charge"]
