@@ -42,10 +42,13 @@ class Workbooks:
         """
         book = self._open.get(path) or self._opened(path)
         rows = book[_sheet_name(path, book.sheetnames, sheet)].iter_rows(values_only=True)
+        width = 0
         for number, row in enumerate(rows, start=1):
             cells = [_text(value) for value in row]
             if any(cells):
-                yield number, cells
+                width = width or len(cells)
+                # A workbook leaves out empty cells at the end of a row; in the first row stand the names.
+                yield number, cells + [""] * (width - len(cells))
 
     def _opened(self, path: Path) -> Workbook:
         import openpyxl

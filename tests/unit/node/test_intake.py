@@ -187,6 +187,17 @@ def test_of_several_sheets_the_mapping_names_one(tmp_path: Path) -> None:
         assert caught.value.code == "unknown_sheet"
 
 
+def test_a_workbook_row_may_leave_out_its_last_empty_cells(tmp_path: Path) -> None:
+    """Exporters that stream write no cells beyond the last filled one: those cells are empty, not missing."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Een")
+    for row in (["nr", "naam", "datum"], [1, "x"], [2, "y", "z"]):
+        sheet.append(row)
+    book.save(tmp_path / "s.xlsx")
+    frame = read_exports(tmp_path, {"s": Source(file="s.xlsx")})["s"].frame
+    assert frame["datum"].tolist() == ["", "z"]
+
+
 def test_what_is_no_workbook_or_unpacks_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CSV with an Excel name, another zip, and a workbook beyond the limit: none is opened."""
     (tmp_path / "s.xlsx").write_text("nr;a\n1;2\n")
