@@ -22,13 +22,13 @@ from experiments.synthetic.sector import generate
 from node.store import Store
 
 REPOSITORY = Path(rehearsal.__file__).parents[1]
-SCHOOLS, STUDENTS, SEED = 5, 500, 7
+SCHOOLS, STUDENTS, SEED = 5, 1500, 7  # with fewer, noise could drown an outcome and no AUC would be published
 KEYS = {
     *("schools", "pooled_auc", "federated_auc", "auc_interval", "epsilon", "delta", "exchanges", "attempts"),
     *("finding", "ledgers", "definition_hash"),
 }
 SCHOOL_KEYS = {"id", "students", "local_auc", "federated_auc", "rho_spent", "epsilon_zcdp", "epsilon_pld"}
-UNIFORM = 2.0**60  # median of |word| of masked answers; an unmasked sum of 500 students stays below 2^45
+UNIFORM = 2.0**60  # median of |word| of masked answers; an unmasked sum of so few students stays below 2^45
 
 
 @dataclass
