@@ -4,9 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= rehearsal
+# More than cores: tests over Flower wait most of the time.
+WORKERS ?= 3
+# Every branch of the mechanism, the ledger and the verifier is taken by some test, or the run fails.
+COVERAGE ?= --cov=privacy --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 LEFT_OUT := .pytest_cache/left-out.txt
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check recovery bench docs clean
 
 # Made once from the constraints, and again only when they or the project's own declaration change.
 $(READY): constraints.txt pyproject.toml
@@ -20,7 +24,7 @@ demo: $(READY)
 # The last line says which tiers were left out and why, also after a failure; the exit status stays pytest's.
 test: $(READY)
 	@rm -f $(LEFT_OUT)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS); status=$$?; test ! -f $(LEFT_OUT) || cat $(LEFT_OUT); exit $$status
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(PYTEST_ARGS),$(PYTEST_ARGS),$(COVERAGE)); status=$$?; test ! -f $(LEFT_OUT) || cat $(LEFT_OUT); exit $$status
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -28,6 +32,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs_diff
+
+# Every kind of process of a coalition over Flower, killed at every exchange of a run.
+recovery: $(READY)
+	$(BIN)/python -m pytest -s tests/whole/recovery_table.py
 
 bench: $(READY)
 	$(BIN)/python -m experiments.benchmarks

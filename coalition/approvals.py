@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from coalition.errors import NotAllowed, UsageFailed
 from coalition.submission import fewest_schools
-from privacy import canonical
+from privacy import canonical, succession
 from privacy.errors import PrivacyError
 from privacy.statements import (
     Approval,
+    Deputation,
     HeadCountersignature,
     Signed,
     Statement,
     StatementError,
     Withdrawal,
-    check,
     run_id,
-    signed_from_bytes,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from privacy.charter import Charter
 
 Serials = tuple[tuple[str, int], ...]
+Deputed = Signed[Deputation] | None
 OPEN = ("submitted", "approved", "stopped")
 MAX_ROSTER_BYTES = 1_000_000
 SIGN_AGAIN = "Let the FG sign an approval of this very experiment, with the next serial."
@@ -40,18 +40,22 @@ SIGN_AGAIN = "Let the FG sign an approval of this very experiment, with the next
 def accept(workspace: Workspace, data: bytes, now: int | None = None) -> Statement:
     """Take what an FG signed: an approval, a withdrawal, or a countersigned ledger head. Twice is once.
 
-    Raises `NotAllowed` with a code of its own for every reason, `UsageFailed` for a file of another kind.
+    What a deputy signed comes with the FG's deputation (`privacy.succession`). A head that a deputy countersigned is
+    kept apart: a finding names those of the FGs. Raises `NotAllowed` with a code of its own for every reason,
+    `UsageFailed` for a file of another kind.
     """
-    signed = _read(data)
-    statement = signed.statement
+    signed, deputation = _read(data)
+    _check_term(deputation, _now(now))
+    statement: Statement = signed.statement
     match statement:
         case Approval():
-            _accept_approval(workspace, Signed(statement, signed.signature), _now(now))
+            _accept_approval(workspace, Signed(statement, signed.signature), deputation, data, _now(now))
         case Withdrawal():
-            _accept_withdrawal(workspace, Signed(statement, signed.signature))
+            _accept_withdrawal(workspace, Signed(statement, signed.signature), deputation, data)
         case HeadCountersignature():
-            check_fg(workspace.charter, statement.school, Signed(statement, signed.signature))
-            workspace.store.put("head", head_name(statement.school, statement.seq), data)
+            check_fg(workspace.charter, statement.school, signed, deputation)
+            kind = "head" if deputation is None else "deputy-head"
+            workspace.store.put(kind, head_name(statement.school, statement.seq), data)
     return statement
 
 
@@ -59,10 +63,10 @@ def _now(now: int | None) -> int:
     return int(time.time()) if now is None else now
 
 
-def _read(data: bytes) -> Signed[Statement]:
+def _read(data: bytes) -> tuple[Signed[Any], Deputed]:
     for kind in (Approval, Withdrawal, HeadCountersignature):
         try:
-            return signed_from_bytes(data, kind)
+            return succession.from_fg(data, kind)
         except StatementError:
             continue  # a signed statement of another kind: try the next
         except PrivacyError:
@@ -71,29 +75,43 @@ def _read(data: bytes) -> Signed[Statement]:
     raise UsageFailed("not_an_approval", rule, "something else", "Send the file that `coalition-node` wrote.")
 
 
-def check_fg(charter: Charter, school: str, signed: Signed[Statement]) -> None:
-    """Return when the FG whom the charter names for this school signed this; `NotAllowed` otherwise."""
+def check_fg(charter: Charter, school: str, signed: Signed[Any], deputation: Deputed = None) -> None:
+    """Return when the FG whom the charter names for this school, or a deputy whom that FG named, signed this.
+
+    `NotAllowed` otherwise.
+    """
     try:
-        check(signed, charter.school(school).fg_key)
+        succession.check_fg(charter, school, signed, deputation)
     except PrivacyError as error:
-        rule = "An approval is signed with the FG's key that the charter lists for that school."
-        raise NotAllowed("foreign_signature", rule, f"not so for {school}", "Compare the keys with that FG.") from error
+        rule = "An approval is signed with the FG's key that the charter lists, or by a deputy whom that FG named."
+        found = f"not so for {school}: {error}" if deputation is not None else f"not so for {school}"
+        raise NotAllowed("foreign_signature", rule, found, "Compare the keys with that FG.") from error
+
+
+def _check_term(deputation: Deputed, now: int) -> None:
+    """Of a deputy whose term has ended nothing is taken, whatever date it bears; the node records nothing either."""
+    if deputation is not None and now > deputation.statement.expires:
+        rule = "A deputy signs until the last day."
+        remedy = "Let the FG sign, or name the deputy again."
+        raise NotAllowed("deputation_expired", rule, f"a later day for {deputation.statement.school}", remedy)
 
 
 def checked(charter: Charter, experiment_hash: bytes, data: bytes) -> Approval:
-    """The approval in these bytes, once it is shown to be for this experiment, by the right FG."""
-    signed = signed_from_bytes(data, Approval)
-    check_approval(charter, experiment_hash, signed)
+    """The approval in these bytes, once it is shown to be for this experiment, by the right FG or deputy."""
+    signed, deputation = succession.from_fg(data, Approval)
+    check_approval(charter, experiment_hash, signed, deputation)
     return signed.statement
 
 
-def check_approval(charter: Charter, experiment_hash: bytes, signed: Signed[Approval]) -> None:
+def check_approval(
+    charter: Charter, experiment_hash: bytes, signed: Signed[Approval], deputation: Deputed = None
+) -> None:
     """Return when this approval is for exactly this experiment and charter, signed by the school's FG.
 
     Raises `NotAllowed`: foreign_signature, approval_for_other_charter, approval_for_other_experiment.
     """
     approval = signed.statement
-    check_fg(charter, approval.school, signed)
+    check_fg(charter, approval.school, signed, deputation)
     if approval.charter_hash != charter.hash:
         rule = "An approval names the charter in force."
         raise NotAllowed("approval_for_other_charter", rule, "another charter's hash", SIGN_AGAIN)
@@ -102,14 +120,16 @@ def check_approval(charter: Charter, experiment_hash: bytes, signed: Signed[Appr
         raise NotAllowed("approval_for_other_experiment", rule, approval.experiment_hash.hex()[:12], SIGN_AGAIN)
 
 
-def _accept_approval(workspace: Workspace, signed: Signed[Approval], now: int) -> None:
+def _accept_approval(
+    workspace: Workspace, signed: Signed[Approval], deputation: Deputed, data: bytes, now: int
+) -> None:
     approval = signed.statement
     experiment = _experiment(workspace, approval.experiment_hash)
-    check_approval(workspace.charter, experiment.hash, signed)
+    check_approval(workspace.charter, experiment.hash, signed, deputation)
     _check_usable(workspace, experiment, approval, now)
     if workspace.store.status(experiment.hash) == "stopped":
         _reopen(workspace, experiment)
-    workspace.store.put("approval", document_name(approval.school, approval.serial), signed.to_bytes())
+    workspace.store.put("approval", document_name(approval.school, approval.serial), data)
     _note_status(workspace, experiment, now)
 
 
@@ -150,13 +170,13 @@ def _check_open(workspace: Workspace, experiment: Experiment) -> None:
         raise NotAllowed("run_started", rule, f"status {status}", "Withdrawals count at the node itself.")
 
 
-def _accept_withdrawal(workspace: Workspace, signed: Signed[Withdrawal]) -> None:
+def _accept_withdrawal(workspace: Workspace, signed: Signed[Withdrawal], deputation: Deputed, data: bytes) -> None:
     """Keep it whatever the status: the node stops by itself, and the serial is never used again here either."""
     statement = signed.statement
-    check_fg(workspace.charter, statement.school, signed)
+    check_fg(workspace.charter, statement.school, signed, deputation)
     name = document_name(statement.school, statement.serial)
     if name not in workspace.store.names("withdrawal"):
-        workspace.store.put("withdrawal", name, signed.to_bytes())
+        workspace.store.put("withdrawal", name, data)
     for experiment in workspace.experiments():
         if workspace.store.status(experiment.hash) == "approved":
             _note_status(workspace, experiment, _now(None))
@@ -173,7 +193,7 @@ def document_name(school: str, serial: int) -> str:
 
 
 def _stored(workspace: Workspace, name: str) -> Approval:
-    return signed_from_bytes(workspace.store.get("approval", name), Approval).statement
+    return succession.from_fg(workspace.store.get("approval", name), Approval)[0].statement
 
 
 def live(workspace: Workspace, experiment: Experiment, now: int | None = None) -> dict[str, Approval]:
@@ -227,12 +247,24 @@ def _serials(data: bytes) -> Serials:
 
 def _reopen(workspace: Workspace, experiment: Experiment) -> None:
     """After a stopped run: its serials are used up, and new approvals may come in."""
+    _unpin(workspace, experiment)
+    workspace.store.set_status(experiment.hash, "submitted", "new approvals after a stopped run")
+
+
+def _unpin(workspace: Workspace, experiment: Experiment) -> None:
+    """Put a run aside: its serials stay used, and the experiment may have another run."""
     pinned = _pinned(workspace, experiment)
     if pinned is not None:
         run = run_id(experiment.hash, dict(pinned)).hex()
         workspace.store.put("run", f"{experiment.hash.hex()}/{run}", canonical.encode([list(p) for p in pinned]))
         workspace.store.remove("roster", experiment.hash.hex())
-    workspace.store.set_status(experiment.hash, "submitted", "new approvals after a stopped run")
+
+
+def retire(workspace: Workspace, experiment: Experiment, note: str) -> None:
+    """Take an experiment off the list, so that it can be submitted anew: its papers name a charter that ends."""
+    _unpin(workspace, experiment)
+    workspace.store.set_status(experiment.hash, "stopped", note)
+    workspace.store.remove("experiment", experiment.hash.hex())
 
 
 def _spent(workspace: Workspace, experiment: Experiment) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from coalition import cli_runs
+from coalition import cli_charter, cli_link, cli_runs
 from experiments import terminal
 from experiments.terminal import Command, Report
 
@@ -128,7 +128,9 @@ def review(
     )
 
 
+cli_charter.register(app)
 cli_runs.register(app)
+cli_link.register(app)
 
 
 def main() -> int:

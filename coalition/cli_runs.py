@@ -25,20 +25,33 @@ def register(app: typer.Typer) -> None:
 def run(
     folder: Dir,
     experiment: Name,
+    superlink: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The SuperLink of the schools' relays. / De SuperLink.")
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="The certificate that vouches for it. / Het certificaat dat ervoor instaat.")
+    ] = None,
+    meeting: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Shared with the SuperLink. / Gedeeld met de SuperLink.")
+    ] = None,
     socket: Annotated[
-        list[str], typer.Option(metavar="SCHOOL=PATH", help="A school's socket; repeat. / Socket van een school.")
-    ],
+        list[str] | None, typer.Option(metavar="SCHOOL=PATH", help="Or: nodes of this machine; repeat. / Of: sockets.")
+    ] = None,
+    wait: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="Per school and exchange. / Per school en ronde.")
+    ] = 120,
 ) -> Report:
     """Run an approved experiment, or resume it, and draft its finding. / Voer een experiment uit."""
-    from coalition import presenting, running
-    from coalition.transport import LocalSockets
+    from coalition import presenting, reaching, running
     from coalition.workspace import Workspace
 
     workspace = Workspace.open(folder)
     chosen = workspace.experiment(experiment)
-    paths = running.socket_paths(socket, [school.id for school in workspace.charter.schools])
-    with terminal.progress_bars() as progress:
-        found = running.carry_out(workspace, chosen, LocalSockets(paths), progress)
+    with (
+        terminal.progress_bars() as progress,
+        reaching.reaching(workspace, socket or [], superlink, ca, meeting, progress) as transport,
+    ):
+        found = running.carry_out(workspace, chosen, transport, progress, wait)
     return presenting.finding(found, chosen)
 
 
@@ -88,7 +101,9 @@ def rehearse(
     schools_dir: Annotated[
         Path | None, typer.Option(help="A folder per school with exports of your own. / Eigen exports.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="What carries the messages: local. / Wat berichten vervoert.")] = "local",
+    engine: Annotated[
+        str, typer.Option(help="One process (local), or many (flower). / Eén proces (local) of veel (flower).")
+    ] = "local",
     seed: Annotated[int, typer.Option(help="Of the synthetic data only, never of the noise. / Van de data.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder for everything. / Map voor alles.")] = Path("rehearsal"),
 ) -> Report:

@@ -5,7 +5,8 @@ CoalitionError            exit 1
 ├── NotAllowed            exit 3   a rule of the coalition: approvals, roster, budget, two people
 ├── RunStopped            exit 4   a run that cannot go on; what was opened is kept
 ├── DisclosureBlocked     exit 5   a finding that may not be published
-└── NotVerified           exit 6   evidence that does not hold
+├── NotVerified           exit 6   evidence that does not hold
+└── LinkFailed            exit 7   the way to the schools is down; the same command goes on where it stopped
 """
 
 from __future__ import annotations
@@ -57,3 +58,19 @@ class NotVerified(CoalitionError):
     """Evidence does not hold: a hash, a signature, a sum or a ledger."""
 
     exit_code = 6
+
+
+class LinkFailed(CoalitionError):
+    """The coordinator's own way to the schools is down; no school is to blame, and nothing is lost."""
+
+    exit_code = 7
+
+    @classmethod
+    def because(cls, found: str) -> LinkFailed:
+        """The SuperLink could not be reached, or did not start a ServerApp: what was found instead."""
+        return cls(
+            "superlink_unreachable",
+            "A coordinator reaches its SuperLink, which starts a ServerApp.",
+            found,
+            "Start the SuperLink (docs/flower.md); then give the same command again, which goes on where it stopped.",
+        )

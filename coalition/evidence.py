@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from coalition import approvals
 from coalition.errors import NotVerified
 from coalition.store import Exchanged
-from experiments.protocol import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
+from experiments.frames import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from privacy import canonical
 from privacy.errors import CanonicalError
 from privacy.identity import write_private
@@ -160,15 +160,14 @@ def _exchanged(path: Path, fields: list[Any]) -> Exchanged:
 
 def _bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        if path.stat().st_size > LARGEST_FILE:
+            raise _unreadable(path)
+        return path.read_bytes()
     except OSError as error:
         rule = "A finding's evidence is complete."
         raise NotVerified(
             "evidence_missing", rule, f"{path.name}: {error.strerror}", "Ask for the whole bundle."
         ) from error
-    if len(data) > LARGEST_FILE:
-        raise _unreadable(path)
-    return data
 
 
 def _each(folder: Path) -> tuple[bytes, ...]:

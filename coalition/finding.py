@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from coalition.figures import figures
 from coalition.limits import limits
 from coalition.reopening import wrong
-from experiments import labels
+from experiments import auditing, labels
 from experiments.terminal import rational
 from privacy import accounting
+from privacy.errors import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,16 @@ RELATIVE = 1e-6
 PERSON_SCHOOLS = 2  # the finding states the cost for a person at two schools, whatever m the charter names
 
 
-def compose(reopened: Reopened, rehearsal: bool, comparison: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The finding of a whole run; `comparison` (pooled and local models) exists in rehearsals only."""
+def compose(
+    reopened: Reopened,
+    rehearsal: bool,
+    comparison: Mapping[str, Any] | None,
+    audit: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The finding of a whole run; `comparison` (pooled and local models) exists in rehearsals only.
+
+    audit: what `coalition.audits` found for this experiment's mechanism.
+    """
     asked = reopened.papers.experiment.definition
     found = figures(reopened)
     complete = all(len(one.roster) == len(reopened.papers.serials) for one in reopened.asked if one.opened)
@@ -53,6 +62,7 @@ def compose(reopened: Reopened, rehearsal: bool, comparison: Mapping[str, Any] |
         "evaluation": found.evaluation,
         "comparison": comparison,
         "privacy": _privacy(reopened),
+        "audit": audit,
         "evidence": _evidence(reopened),
         "disclosure": found.disclosure,
         "limits": [dict(text) for text in limits(rehearsal, complete, found.evaluated)],
@@ -179,7 +189,10 @@ def _receipts(one: Asked) -> list[dict[str, Any]]:
 
 def check_finding(finding: Mapping[str, Any], reopened: Reopened) -> str:
     """The finding says what its evidence says: composed again, it is the same, apart from reviews and moment."""
-    again = compose(reopened, finding["rehearsal"], finding["comparison"])
+    if finding.get("audit") is None:
+        raise wrong("audit_missing", "A finding says what an audit of its mechanism found.", "nothing about it")
+    _check_audit(finding["audit"], reopened)
+    again = compose(reopened, finding["rehearsal"], finding["comparison"], finding["audit"])
     shown = {**finding, "evidence": {**finding["evidence"], "reviews": []}, "created": None}
     different = differences(json.loads(json.dumps(again)), shown)
     if different:
@@ -187,6 +200,18 @@ def check_finding(finding: Mapping[str, Any], reopened: Reopened) -> str:
         raise wrong("finding_differs", "Every figure follows from the evidence.", f"another at {place}")
     aside = "; the comparison is of a rehearsal and has no evidence" if finding["comparison"] else ""
     return f"every figure derived again{aside}"
+
+
+def _check_audit(audit: Mapping[str, Any], reopened: Reopened) -> None:
+    """The audit is of this very plan, and its verdicts follow from what it counted."""
+    papers, plan = reopened.papers, reopened.plan
+    try:
+        auditing.read(audit["mechanism"], plan, len(papers.serials) - papers.charter.collusion_threshold)
+        reported = audit["membership"]["epsilon_reported"]
+    except (AccountingError, KeyError, TypeError) as error:
+        raise wrong("audit_differs", "A finding's audit is of its own plan, and adds up.", "another record") from error
+    if differences(accounting.epsilon_from_rho(plan.rho_reserved, plan.delta), reported, "epsilon"):
+        raise wrong("audit_differs", "A finding's audit is of its own plan, and adds up.", "another epsilon")
 
 
 def differences(expected: Any, found: Any, place: str = "") -> list[str]:

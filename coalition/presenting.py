@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coalition import approvals, review, submission
 from coalition.errors import UsageFailed
 from experiments.terminal import Block, Grid, Report
+from privacy import tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from coalition.workspace import Workspace
     from experiments.definition import Experiment
     from privacy.charter import Charter
+    from privacy.tls import Authority, Issued
 
 
 def charter(found: Charter, folder: Path) -> Report:
@@ -138,6 +140,29 @@ def verification(done: Verification) -> Report:
     return Report(data, [grid, verdict], done.error)
 
 
+def certificate(authority: Authority, issued: Issued) -> Report:
+    """Where the SuperLink's certificate lies, and what every school needs of it."""
+    data = {
+        "authority": str(authority.certificate),
+        "certificate": str(issued.certificate),
+        "key": str(issued.key),
+        "valid_until": issued.until.isoformat(),
+        "fingerprint": tls.certificate_fingerprint(authority.certificate),
+    }
+    lines = [
+        f"The SuperLink starts with {issued.certificate.parent}. / Hiermee start de SuperLink.",
+        f"Valid until / geldig tot {issued.until:%Y-%m-%d}; the same command renews it. / Opnieuw geven vernieuwt het.",
+        f"Give every school {authority.certificate}. / Geef elke school dit bestand.",
+        f"Fingerprint to read out / vingerafdruk om voor te lezen: {data['fingerprint']}",
+    ]
+    return Report(data, lines)
+
+
+def registered(school: str) -> Report:
+    """A relay that the SuperLink lets in from now on."""
+    return Report({"school": school, "registered": True}, [f"The relay of {school} is let in. / Toegelaten."])
+
+
 def decimal(text: str) -> Decimal:
     """A number as an analyst types it; `UsageFailed` for anything else."""
     try:
@@ -149,8 +174,18 @@ def decimal(text: str) -> Decimal:
     return value
 
 
+PERSON_SCHOOLS = 2  # as in the finding
+
+
 def rehearsed(found: Mapping[str, Any]) -> Report:
     """The closing table of a rehearsal, and where to look next."""
+    from privacy import accounting
+
+    delta = Fraction(found["delta"])
+
+    def at_two_schools(rho: str) -> float:
+        return accounting.epsilon_from_rho(accounting.shared_sum(Fraction(rho), PERSON_SCHOOLS), delta)
+
     rows = [
         (
             school["id"],
@@ -160,10 +195,11 @@ def rehearsed(found: Mapping[str, Any]) -> Report:
             f"{float(Fraction(school['rho_spent'])):.4g}",
             f"{school['epsilon_zcdp']:.3f}",
             f"{school['epsilon_pld']:.3f}",
+            f"{at_two_schools(school['rho_spent']):.3f}",
         )
         for school in found["schools"]
     ]
-    columns = ("school", "students", "AUC alone", "AUC together", "rho", "epsilon (proved)", "epsilon (estimate)")
+    columns = ("school", "students", "AUC alone", "AUC together", "rho", "epsilon (proved)", "estimate", "at 2 schools")
     low, high = found["auc_interval"]
     blocks: list[Block] = [
         Grid("Only in a rehearsal: exact figures / Alleen in een oefening: exacte cijfers", columns, rows),

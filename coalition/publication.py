@@ -14,7 +14,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from coalition import evidence, review
+from coalition import audits, evidence, review
 from coalition.errors import DisclosureBlocked, NotAllowed, UsageFailed
 from coalition.finding import check_finding, compose, published, when
 from coalition.reopening import read_papers, reopen
@@ -52,9 +52,10 @@ def draft(
     collected = evidence.from_store(workspace, experiment)
     reopened = reopen(collected, read_papers(collected))
     is_rehearsal = comparison is not None if rehearsal is None else rehearsal
-    finding = compose(reopened, is_rehearsal, comparison)
+    finding = compose(reopened, is_rehearsal, comparison, audits.kept(workspace, experiment))
     finding["created"] = when(int(time.time()) if now is None else now)
     _check_disclosure(finding)
+    audits.check(finding.get("audit"))
     workspace.store.replace("finding", experiment.hash.hex(), _json(finding))
     if status == "opened":
         workspace.store.set_status(experiment.hash, "checked")
@@ -84,6 +85,7 @@ def publish(workspace: Workspace, experiment: Experiment, folder: Path, now: int
     """
     finding = review.drafted(workspace, experiment)
     _check_disclosure(finding)
+    audits.check(finding.get("audit"))
     reviews = review.reviews_of(workspace, finding)
     waiting = review.missing(reviews)
     if waiting:

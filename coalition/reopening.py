@@ -20,6 +20,7 @@ from coalition.errors import NotVerified
 from coalition.rounds import answer_holds, party_of
 from experiments import definition, planning, protocol
 from experiments.errors import ExperimentError
+from experiments.frames import MAX_REPLY_BYTES
 from privacy import canonical
 from privacy.charter import Charter
 from privacy.errors import PrivacyError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from experiments.definition import Experiment
     from shared_schema import Schema
 
-STATE_BYTES = protocol.MAX_REPLY_BYTES
+STATE_BYTES = MAX_REPLY_BYTES
 # Linear algebra may differ in the last bits from one machine to the next; a changed sum differs by far more.
 TOLERANCE = 1e-6
 AGAIN = "Ask the coalition for the bundle as it was published; if it is this one, do not rely on it."
@@ -259,6 +260,8 @@ def _body(papers: Papers, said: Exchanged) -> protocol.Body:
         protocol.check_request_signature(papers.charter.coordinator_key, message, signature)
     except (ExperimentError, PrivacyError) as error:
         raise wrong("request_unsigned", "The coordinator signed every request.", f"not so in {place}") from error
+    if not isinstance(request, protocol.Request):
+        raise wrong("request_of_other_run", "Every request is of this run, to this school.", f"not so in {place}")
     names = (request.charter_hash, request.experiment_hash, request.run, request.school)
     if names != (papers.charter.hash, papers.experiment.hash, papers.run, said.school):
         raise wrong("request_of_other_run", "Every request is of this run, to this school.", f"not so in {place}")

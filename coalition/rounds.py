@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from coalition import missing
 from coalition.errors import CoalitionError, RunStopped
 from experiments import planning, protocol
 from experiments.errors import ExperimentError
@@ -26,7 +27,7 @@ from privacy.private_sum import open_sum
 from privacy.statements import Certificate, Signed, check, payload_hash, run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from coalition.store import CoalitionStore
     from coalition.transport import Transport
@@ -70,7 +71,7 @@ class Run:
     task: Assignment
     store: CoalitionStore
     transport: Transport
-    report: Callable[[str, int], None]
+    report: Callable[[str, int, Collection[str]], None]
     round: int = 0
     retries_left: int = 0
     certificates: dict[str, Signed[Certificate]] = field(default_factory=dict)
@@ -87,12 +88,14 @@ def run(
     task: Assignment,
     store: CoalitionStore,
     transport: Transport,
-    report: Callable[[str, int], None] = lambda *_: None,
+    report: Callable[[str, int, Collection[str]], None] = lambda *_: None,
 ) -> protocol.State:
     """Carry a run through to its end, from wherever it was; return the final public state.
 
-    `report(what, done)` is called as exchanges end. Raises `RunStopped` when too few schools are left, or when the
-    retry allowance is spent; the run is then closed, so that what was not spent goes back to the schools.
+    `report(what, done, waiting)` is called whenever a school has replied, with those that are still waited for.
+    Raises `RunStopped` when too few schools are left, or when the retry allowance is spent; the run is then closed, so
+    that what was not spent goes back to the schools. Raises `LinkFailed` when the coordinator's own way to the schools
+    is down: the run stays open, and goes on when it is called again.
     """
     going = Run(task, store, transport, report, retries_left=task.plan.retries)
     store.set_status(task.experiment.hash, "running")
@@ -120,11 +123,12 @@ def _exchange(
     if not stored:
         requests = {school: _request(going, school, body) for school, body in bodies.items()}
         going.store.record_requests(run_name, number, step, attempt, requests)
-        _send(going, number, requests, needed)
+        _send(going, _name(step, attempt), requests, needed)
     elif not any(said.round > number for said in known):
-        _send(going, number, {s: said.request for s, said in stored.items() if said.reply is None}, needed)
+        unanswered = {school: said.request for school, said in stored.items() if said.reply is None}
+        _send(going, _name(step, attempt), unanswered, needed)
     going.round += 1
-    going.report(_name(step, attempt), going.round)
+    going.report(_name(step, attempt), going.round, ())
     return {
         said.school: _read(said.reply)
         for said in going.store.exchanges(run_name)
@@ -132,13 +136,14 @@ def _exchange(
     }
 
 
-def _send(going: Run, number: int, requests: Mapping[str, bytes], needed: Sequence[str]) -> None:
+def _send(going: Run, name: str, requests: Mapping[str, bytes], needed: Sequence[str]) -> None:
     """Replies count until the exchange ends; a later one would make a replay differ from the run it replays.
 
     A reply that the store did not take is no silence of its school: the run ends here, and goes on from here later.
     """
-    lock, open_ = threading.Lock(), [True]
+    lock, open_, number = threading.Lock(), [True], going.round
     failed: list[CoalitionError] = []
+    waiting = set(needed) & requests.keys()
 
     def arrived(school: str, reply: bytes) -> None:
         with lock:
@@ -147,8 +152,15 @@ def _send(going: Run, number: int, requests: Mapping[str, bytes], needed: Sequen
                     going.store.record_reply(going.task.run, number, school, reply)
                 except CoalitionError as error:  # raised below: this is the transport's own thread
                     failed.append(error)
+                waiting.discard(school)
+                tell()
 
-    going.transport.exchange(requests, set(needed), going.task.timeout, arrived)
+    def tell() -> None:
+        if waiting:
+            going.report(name, number, sorted(waiting))
+
+    tell()
+    going.transport.exchange(requests, set(waiting), going.task.timeout, arrived)
     with lock:
         open_[0] = False
     if failed:
@@ -234,8 +246,8 @@ def _check_roster(going: Run, roster: Sequence[str]) -> None:
 
 
 def _stopped(going: Run, code: str, rule: str, found: str) -> RunStopped:
-    missing = ", ".join(f"{school} ({code})" for school, code in sorted(going.refusals.items())) or "none"
-    return RunStopped(code, rule, f"{found}; missing: {missing}", "Solve what is missing, then ask for new approvals.")
+    found = f"{found}; missing: {missing.listed(going.refusals)}"
+    return RunStopped(code, rule, found, "Solve what is missing, then ask for new approvals.")
 
 
 def _ask(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coalition import approvals, publication, rounds
-from coalition.errors import NotAllowed, UsageFailed
+from coalition import approvals, audits, publication, rounds
+from coalition.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection
 
     from coalition.transport import Transport
     from coalition.workspace import Workspace
@@ -19,11 +18,19 @@ if TYPE_CHECKING:
 RUNNABLE = ("approved", "prepared", "running")
 
 
-def carry_out(workspace: Workspace, experiment: Experiment, transport: Transport, progress: Progress) -> dict[str, Any]:
+def carry_out(
+    workspace: Workspace,
+    experiment: Experiment,
+    transport: Transport,
+    progress: Progress,
+    timeout: float = rounds.EXCHANGE_SECONDS,
+) -> dict[str, Any]:
     """Run an experiment, or resume it, and draft its finding; return the finding.
 
-    Resuming is the same call: a run that opened is not asked again. Raises `NotAllowed` without enough approvals or
-    for a stopped run, `RunStopped` when schools are missing, and what drafting raises.
+    Resuming is the same call: a run that opened is not asked again. timeout: seconds that a school has for its part of
+    an exchange. Raises `NotAllowed` without enough approvals or for a stopped run, `DisclosureBlocked` for a mechanism
+    that its audit calls broken, `RunStopped` when schools are missing, `LinkFailed` when none can be reached, and what
+    drafting raises.
     """
     status = workspace.store.status(experiment.hash)
     if status in publication.DRAFTABLE:
@@ -32,25 +39,13 @@ def carry_out(workspace: Workspace, experiment: Experiment, transport: Transport
         rule, remedy = "A run starts after approval.", "After a stopped run, ask the FGs for new approvals."
         raise NotAllowed("not_runnable", rule, f"status {status}", remedy)
     serials = approvals.start(workspace, experiment)
+    audits.audit(workspace, experiment, len(serials), progress)
     plan = workspace.plan(experiment)
-    task = rounds.Assignment(workspace.charter, experiment, plan, serials, workspace.key)
+    task = rounds.Assignment(workspace.charter, experiment, plan, serials, workspace.key, timeout)
 
-    def report(what: str, done: int) -> None:
-        progress("exchanges", done, max(done, plan.exchanges))
+    def report(what: str, done: int, waiting: Collection[str]) -> None:
+        words = f"{what}: {', '.join(waiting)}" if waiting else ""
+        progress("exchanges / uitwisselingen", done, max(done, plan.exchanges), words)
 
     rounds.run(task, workspace.store, transport, report)
     return publication.draft(workspace, experiment)
-
-
-def socket_paths(pairs: Sequence[str], known: Sequence[str]) -> Mapping[str, Path]:
-    """Read `school=path` pairs; `UsageFailed` for another form, or a school that the charter does not list."""
-    from pathlib import Path
-
-    paths = {}
-    for pair in pairs:
-        school, equals, path = pair.partition("=")
-        if not equals or school not in known or not path:
-            rule = "Each --socket is SCHOOL=PATH, with a school of the charter."
-            raise UsageFailed("not_a_socket", rule, pair, f"Schools: {', '.join(known)}.")
-        paths[school] = Path(path)
-    return paths

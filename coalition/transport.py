@@ -10,16 +10,20 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from experiments import frames
-from experiments.protocol import MAX_REPLY_BYTES
+from experiments.frames import MAX_REPLY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
     from pathlib import Path
 
     Arrived = Callable[[str, bytes], None]
+
+AGAIN_SECONDS = 0.3
+SHORTEST_SECONDS = 0.01
 
 
 class Transport(Protocol):
@@ -47,26 +51,32 @@ class InProcess:
 
 
 class LocalSockets:
-    """Schools of this machine, each a node process behind a Unix socket."""
+    """Schools of this machine, each a node process behind a Unix socket. One that is starting is waited for."""
 
-    def __init__(self, paths: Mapping[str, Path], timeout: float = 120.0) -> None:
+    def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = paths
-        self._timeout = timeout
 
     def exchange(self, requests: Mapping[str, bytes], needed: Set[str], timeout: float, arrived: Arrived) -> None:
-        """Open one connection a school, send one frame, read one frame."""
-        calls = {school: self._call(self._paths[school]) for school in requests if school in self._paths}
+        """Open one connection a school, send one frame, read one frame; again, while there is time."""
+        ends = time.monotonic() + timeout
+        calls = {school: partial(_call, self._paths[school], ends) for school in requests if school in self._paths}
         _together(calls, requests, needed, timeout, arrived)
 
-    def _call(self, path: Path) -> Callable[[bytes], bytes]:
-        def call(request: bytes) -> bytes:
+
+def _call(path: Path, ends: float, request: bytes) -> bytes:
+    """Ask a node until it answers. Raises OSError when the time is up, FrameError for another service."""
+    while True:
+        left = ends - time.monotonic()
+        try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout)
+                connection.settimeout(max(left, SHORTEST_SECONDS))
                 connection.connect(str(path))
                 frames.send(connection, request)
                 return frames.receive(connection, MAX_REPLY_BYTES)
-
-        return call
+        except (FileNotFoundError, ConnectionError, frames.HungUp):
+            if left < AGAIN_SECONDS:
+                raise
+            time.sleep(AGAIN_SECONDS)
 
 
 def _together(

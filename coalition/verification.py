@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from coalition import evidence, review
+from coalition import evidence, forks, review
 from coalition.errors import CoalitionError, NotVerified, UsageFailed
 from coalition.finding import check_finding
 from coalition.publication import EVIDENCE, FINDING
@@ -134,14 +134,17 @@ def read_finding(folder: Path) -> dict[str, Any]:
     path = folder / FINDING
     if path.stat().st_size > LARGEST_FINDING:
         raise wrong("finding_too_large", "A finding has at most 64 MiB.", f"{path.stat().st_size} bytes")
-    finding: dict[str, Any] = json.loads(path.read_bytes())
+    try:
+        finding: dict[str, Any] = json.loads(path.read_bytes())
+    except RecursionError:  # a bundle of strangers, nested until the stack ends
+        raise wrong("finding_unreadable", "finding.json is a finding.", "JSON without an end") from None
     read(finding)
     return finding
 
 
 def check_cost(finding: Mapping[str, Any], reopened: Reopened) -> str:
     """Every ρ again from Δ and σ² as rationals, every sum and ε from them, by the stand-alone verifier's own code."""
-    from privacy.verify_report import epsilon
+    from privacy.verify import epsilon
 
     privacy = finding["privacy"]
     delta = Fraction(privacy["delta"])
@@ -238,6 +241,7 @@ def check_ledger(
     _check_charged(finding, charged, school)
     if reopened is not None:
         _check_shown(reopened, charged, school)
+        forks.check_receipts(path, school, reopened)
     said = f"{school}: {report.entries} entries, {len(report.questions)} releases, head {report.head[:16]}"
     same = [q for q in report.questions if q.experiment == finding["evidence"]["definition_hash"]]
     before = sum((q.rho for q in same if q.run != finding["evidence"]["run"]), Fraction(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from experiments import planning
+from experiments import durations, planning
 from experiments.terminal import Grid, rational
 from privacy import accounting
 
@@ -29,6 +29,7 @@ def describe(plan: Plan, experiment: Experiment, charter: Charter) -> dict[str, 
         "rho_reserved": rational(plan.rho_reserved),
         "retries": plan.retries,
         "exchanges": plan.exchanges,
+        "minutes": durations.expected_minutes(plan, charter),
         "steps": [{"step": step.index, **_sum(planned, charter)} for step in plan.steps for planned in step.queries],
         "accounts": _accounts(plan, experiment, charter),
         "person_at_several_schools": {
@@ -65,6 +66,7 @@ def _accounts(plan: Plan, experiment: Experiment, charter: Charter) -> list[dict
             "public_size": school.enrolments.get(cohort, 0),
             "rho_reserved": rational(plan.rho_reserved),
             "epsilon": plan.epsilon,
+            "epsilon_several_schools": epsilon_of_person(plan.rho_reserved, plan.delta, charter),
         }
         for school in charter.schools
         for population, cohort in plan.accounts
@@ -74,7 +76,8 @@ def _accounts(plan: Plan, experiment: Experiment, charter: Charter) -> list[dict
 def grids(described: Mapping[str, Any], school: str | None = None) -> list[str | Grid]:
     """The same for people; with `school`, the accounts of that school only."""
     accounts = [row for row in described["accounts"] if school in (None, row["school"])]
-    return [_totals(described), _step_grid(described["steps"]), _account_grid(accounts)]
+    several = described["person_at_several_schools"]["schools"]
+    return [_totals(described), _step_grid(described["steps"]), _account_grid(accounts, several)]
 
 
 def _totals(described: Mapping[str, Any]) -> str:
@@ -82,7 +85,8 @@ def _totals(described: Mapping[str, Any]) -> str:
     return (
         f"Total / totaal: epsilon {described['epsilon']:.4g} at delta {described['delta']} for one student at one "
         f"school, retries included; {several['epsilon']:.4g} for a person at {several['schools']} schools. "
-        f"{described['exchanges']} exchanges."
+        f"{described['exchanges']} exchanges, about {described['minutes']:.0f} minutes over Flower when every school "
+        f"answers at once. / {described['exchanges']} uitwisselingen, ongeveer {described['minutes']:.0f} minuten."
     )
 
 
@@ -102,8 +106,9 @@ def _step_grid(steps: Sequence[Mapping[str, Any]]) -> Grid:
     return Grid("What is released, and its noise / Wat vrijkomt, en de ruis", columns, rows)
 
 
-def _account_grid(accounts: Sequence[Mapping[str, Any]]) -> Grid:
-    columns = ("school", "population", "cohort", "public size", "rho", "epsilon")
+def _account_grid(accounts: Sequence[Mapping[str, Any]], several: int) -> Grid:
+    epsilons = "epsilon, 1 school", f"epsilon, {several} schools"
+    columns = ("school", "population", "cohort", "public size", "rho", *epsilons)
     rows = [
         (
             row["school"],
@@ -112,6 +117,7 @@ def _account_grid(accounts: Sequence[Mapping[str, Any]]) -> Grid:
             str(row["public_size"]),
             f"{float(Fraction(row['rho_reserved'])):.4g}",
             f"{row['epsilon']:.4g}",
+            f"{row['epsilon_several_schools']:.4g}",
         )
         for row in accounts
     ]

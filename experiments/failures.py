@@ -2,7 +2,7 @@
 
 exit 1    an error without a code of its own
 exit 2    a command, file or document that cannot be used as it is
-exit 3-6  the trees of `coalition.errors` and `node.errors` say which
+exit 3-7  the trees of `coalition.errors` and `node.errors` say which
 exit 70   a defect of this program
 exit 130  interrupted from the keyboard
 """
@@ -87,7 +87,7 @@ def _lower(error: BaseException) -> Failure | None:
     """Errors of the packages below: experiments, shared_schema, privacy."""
     from experiments.errors import ExperimentError
     from experiments.reading.errors import ReadingError
-    from privacy.errors import PrivacyError
+    from privacy.errors import PrivacyError, TlsError
     from privacy.identity import KeyFileError
     from shared_schema.errors import DocumentError, SchemaError
 
@@ -100,7 +100,7 @@ def _lower(error: BaseException) -> Failure | None:
     if isinstance(error, SchemaError):
         return Failure("schema", USAGE, str(error))
     if isinstance(error, PrivacyError):
-        exit_code = USAGE if isinstance(error, KeyFileError) else NOT_ALLOWED
+        exit_code = USAGE if isinstance(error, KeyFileError | TlsError) else NOT_ALLOWED
         return Failure(_privacy_code(error), exit_code, *_parts(str(error)))
     return None
 

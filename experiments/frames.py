@@ -10,10 +10,16 @@ import socket
 
 MAGIC = b"DCF1"
 HEADER_BYTES = 8
+MAX_REQUEST_BYTES = 4 * 2**20
+MAX_REPLY_BYTES = 64 * 2**20
 
 
 class FrameError(Exception):
     """The peer does not speak this protocol, said too much, or stopped in the middle."""
+
+
+class HungUp(FrameError):
+    """The peer stopped in the middle of a frame, or before one."""
 
 
 def send(connection: socket.socket, payload: bytes) -> None:
@@ -37,6 +43,6 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     while len(chunks) < length:
         chunk = connection.recv(min(length - len(chunks), 1 << 20))
         if not chunk:
-            raise FrameError("the service on this socket stopped in the middle of a frame")
+            raise HungUp("the service on this socket stopped in the middle of a frame")
         chunks += chunk
     return bytes(chunks)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from experiments.errors import ProtocolError
+from experiments.frames import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from privacy import canonical
 from privacy.errors import CanonicalError
 from privacy.identity import verify
-from privacy.statements import Certificate, Receipt, Signed, signed_from_bytes
+from privacy.statements import Certificate, Greeting, Receipt, Signed, signed_from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     from privacy.masking import Party
 
 VERSION = 1
-MAX_REQUEST_BYTES = 4 * 2**20
-MAX_REPLY_BYTES = 64 * 2**20
 MAX_SCHOOLS = 1000
 MAX_STATE_VALUES = 4_000_000
 REQUEST_TAG = "datacoalitie/request/1"
+HELLO_TAG = "datacoalitie/hello/1"
 
 State = Mapping[str, np.ndarray]
 
@@ -128,17 +128,50 @@ class Request:
         return canonical.encode([message, key.sign(message)])
 
 
-def decode_request(data: bytes) -> tuple[Request, bytes, bytes]:
+@dataclass(frozen=True)
+class Hello:
+    """Who is reached at this address of the transport? Asked before any request; it names no school and no run."""
+
+    charter_hash: bytes
+    address: str
+    challenge: bytes
+
+    def encode(self, key: SigningKey) -> bytes:
+        """Canonical bytes of message and signature."""
+        message = canonical.tagged(HELLO_TAG, self.charter_hash, self.address, self.challenge)
+        return canonical.encode([message, key.sign(message)])
+
+
+def decode_request(data: bytes) -> tuple[Request | Hello, bytes, bytes]:
     """Read request bytes into (request, message, signature); size and shape are checked before anything else."""
     message, signature = _exactly(_decode(data, MAX_REQUEST_BYTES), bytes, bytes)
-    tag, charter, experiment, run, school, kind, fields = _exactly(
-        _decode(message, MAX_REQUEST_BYTES), str, bytes, bytes, bytes, str, str, list
-    )
-    if tag != REQUEST_TAG:
-        raise ProtocolError("unknown_version")
+    match _decode(message, MAX_REQUEST_BYTES):
+        case [str(tag), *fields] if tag == HELLO_TAG:
+            return Hello(*_exactly(fields, bytes, str, bytes)), message, signature
+        case [str(tag), *fields] if tag == REQUEST_TAG:
+            return _request(fields), message, signature
+        case [str(), *_]:
+            raise ProtocolError("unknown_version")
+    raise ProtocolError("wrong_fields")
+
+
+def _request(fields: list[Any]) -> Request:
+    charter, experiment, run, school, kind, body = _exactly(fields, bytes, bytes, bytes, str, str, list)
     if kind not in BODIES:
         raise ProtocolError("unknown_request")
-    return Request(charter, experiment, run, school, BODIES[kind].of(fields)), message, signature
+    return Request(charter, experiment, run, school, BODIES[kind].of(body))
+
+
+@dataclass(frozen=True)
+class Greeted:
+    """The node says which school it is, signed."""
+
+    TAG: ClassVar[str] = "datacoalitie/greeted/1"
+    greeting: Signed[Greeting]
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.tagged(self.TAG, self.greeting.to_bytes())
 
 
 @dataclass(frozen=True)
@@ -190,7 +223,7 @@ class Refusal:
         return canonical.tagged(self.TAG, self.code)
 
 
-Reply = Prepared | Answer | Closed | Refusal
+Reply = Greeted | Prepared | Answer | Closed | Refusal
 
 
 def decode_reply(data: bytes) -> Reply:
@@ -199,6 +232,8 @@ def decode_reply(data: bytes) -> Reply:
     if not isinstance(fields, list) or not fields or not isinstance(fields[0], str):
         raise ProtocolError("not_a_reply")
     match fields:
+        case [Greeted.TAG, bytes(greeting)]:
+            return Greeted(signed_from_bytes(greeting, Greeting))
         case [Prepared.TAG, bytes(certificate)]:
             return Prepared(signed_from_bytes(certificate, Certificate))
         case [Answer.TAG, np.ndarray() as masked, bytes(receipt)] if masked.dtype == np.uint64:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 import click
 import typer.core
 
-from experiments.failures import Failure, describe
+from experiments.failures import INTERRUPTED, Failure, describe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,9 +28,14 @@ SCHEMA_VERSION = 1
 DEBUG = "DATACOALITIE_DEBUG"
 TEXT_WIDTH = 100  # when nobody watches, tables keep a width that a log or a mail can hold
 NAME_WIDTH = 28
+KEPT = "\n\N{NO-BREAK SPACE}"  # not printable by Python's book, and harmless
 
-Progress = Callable[[str, int, int], None]
-"""Called as progress(stage, done, total) after each piece of work."""
+
+class Progress(Protocol):
+    """Called after each piece of work, and whenever what is being waited for changes."""
+
+    def __call__(self, stage: str, done: int, total: int, waiting: str = "") -> None:
+        """`done` of `total` pieces of a stage are done; `waiting`: for what, in words."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ def asks_json(arguments: Sequence[str]) -> bool:
 
 
 def _finish(outcome: object, as_json: bool) -> int:
+    if outcome == INTERRUPTED:  # typer makes a bare exit code of Ctrl-C
+        return _fail(KeyboardInterrupt(), {}, as_json)
     if not isinstance(outcome, Report):  # --help, or a command that ended with a bare exit code
         return outcome if isinstance(outcome, int) else 0
     if outcome.error is not None:
@@ -178,9 +185,14 @@ def _show(out: Console, blocks: Sequence[Block]) -> None:
         if isinstance(block, Grid):
             out.print(_table(block))
         elif isinstance(block, str):
-            out.print(block, soft_wrap=True)
+            out.print(printable(block), soft_wrap=True)
         else:
             block(console(out.stderr, markup=True))
+
+
+def printable(text: str) -> str:
+    """The text with a mark for every letter that a terminal obeys rather than shows: names and words of others."""
+    return "".join(letter if letter.isprintable() or letter in KEPT else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _table(grid: Grid) -> Any:
@@ -188,13 +200,13 @@ def _table(grid: Grid) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(grid.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table = Table(title=Text(printable(grid.title)), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     for index, column in enumerate(grid.columns):
         # Names stand first: they are kept in one piece as long as that leaves room for the figures.
         longest = max((len(row[0]) for row in grid.rows), default=0) if index == 0 else 0
-        table.add_column(Text(column), overflow="fold", min_width=min(longest, NAME_WIDTH) or None)
+        table.add_column(Text(printable(column)), overflow="fold", min_width=min(longest, NAME_WIDTH) or None)
     for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
@@ -202,7 +214,7 @@ def _show_failure(failure: Failure) -> None:
     out = console(stderr=True)
     out.print(f"{failure.title} [{failure.code}]", style="bold red")
     for line in failure.lines:
-        out.print(line, soft_wrap=True)
+        out.print(printable(line), soft_wrap=True)
 
 
 def show_now(blocks: Sequence[Block]) -> None:
@@ -231,13 +243,14 @@ def progress_bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    words = TextColumn("{task.description}"), TextColumn("{task.fields[waiting]}", style="dim")
+    columns = (words[0], BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), words[1])
     with Bars(*columns, console=console(stderr=True), disable=not sys.stderr.isatty()) as bars:
         tasks: dict[str, Any] = {}
 
-        def advance(stage: str, done: int, total: int) -> None:
+        def advance(stage: str, done: int, total: int, waiting: str = "") -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = bars.add_task(stage, total=total, waiting="")
+            bars.update(tasks[stage], completed=done, total=total, waiting=waiting)
 
         yield advance

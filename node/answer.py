@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import definition, planning, protocol, selection
+from experiments import definition, durations, planning, protocol, selection
 from experiments.errors import ExperimentError
 from experiments.students import Students
-from node import policy, slots
+from node import policy
 from node.errors import NodeError, Refusal
 from node.ledger_store import Question
 from node.slots import Slot
 from privacy.errors import PrivacyError
 from privacy.masking import EphemeralKey, Party, check_roster
-from privacy.private_sum import masked_answer, noised_sum
-from privacy.statements import Certificate, Receipt, Signed, check, payload_hash, run_id, sign
+from privacy.private_sum import masked_sums
+from privacy.statements import Certificate, Greeting, Receipt, Signed, check, payload_hash, run_id, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,13 +94,13 @@ def answer(node: Node, data: bytes) -> bytes:
     return reply
 
 
-def _received(node: Node, data: bytes) -> protocol.Request:
+def _received(node: Node, data: bytes) -> protocol.Request | protocol.Hello:
     request, message, signature = protocol.decode_request(data)
     _check_sender(node, request, message, signature)
     return request
 
 
-def _check_sender(node: Node, request: protocol.Request, message: bytes, signature: bytes) -> None:
+def _check_sender(node: Node, request: protocol.Request | protocol.Hello, message: bytes, signature: bytes) -> None:
     if request.charter_hash != node.charter.hash:
         raise Refusal(
             "other_charter",
@@ -108,7 +108,7 @@ def _check_sender(node: Node, request: protocol.Request, message: bytes, signatu
             "another",
             "Accept the new charter first.",
         )
-    if request.school != node.school:
+    if isinstance(request, protocol.Request) and request.school != node.school:
         raise Refusal("other_school", "A request is for this school.", "another id", "Check the relay's socket.")
     protocol.check_request_signature(node.charter.coordinator_key, message, signature)
 
@@ -126,18 +126,22 @@ def _refused(node: Node, error: Exception) -> bytes:
     return protocol.Refusal(code).encode()
 
 
-def _seconds(node: Node, request: protocol.Request) -> float:
+def _seconds(node: Node, request: protocol.Request | protocol.Hello) -> float:
     """Length of this reply's slot, known before anything is looked at: an answer's or a refusal's alike."""
+    if isinstance(request, protocol.Hello):
+        return 0.0
     session = node.sessions.get(request.run)
     match request.body:
         case protocol.Prepare() if session is None:  # rows are to be formed
-            return slots.prepare_seconds(node.charter, node.school)
+            return durations.prepare_seconds(node.charter, node.school)
         case protocol.Ask(step=index) if session is not None and 1 <= index <= len(session.plan.steps):
-            return slots.step_seconds(session.plan.steps[index - 1], node.charter)
+            return durations.step_seconds(session.plan.steps[index - 1], node.charter)
     return 0.0
 
 
-def _dispatch(node: Node, request: protocol.Request) -> bytes:
+def _dispatch(node: Node, request: protocol.Request | protocol.Hello) -> bytes:
+    if isinstance(request, protocol.Hello):
+        return _greet(node, request).encode()
     match request.body:
         case protocol.Prepare():
             return _prepare(node, request, request.body).encode()
@@ -145,6 +149,11 @@ def _dispatch(node: Node, request: protocol.Request) -> bytes:
             return _ask(node, request, request.body)
         case protocol.Close():
             return _close(node, request.run).encode()
+
+
+def _greet(node: Node, hello: protocol.Hello) -> protocol.Greeted:
+    """Say which school this is, so that an address of the transport is bound by a signature, not by a setting."""
+    return protocol.Greeted(sign(Greeting(node.charter.hash, node.school, hello.address, hello.challenge), node.key))
 
 
 def _prepare(node: Node, request: protocol.Request, body: protocol.Prepare) -> protocol.Prepared:
@@ -337,8 +346,8 @@ def _private_sum(
 ) -> np.ndarray:
     """Clip, lattice, sum, noise and mask. Nothing that rows do can be seen from outside, an error included."""
     honest = len(roster) - node.charter.collusion_threshold
-    noised = [noised_sum(_vectors(node, session, planned, state), planned.release, honest) for planned in step.queries]
-    return masked_answer(noised, own, session.key, roster, context)
+    vectors = [_vectors(node, session, planned, state) for planned in step.queries]
+    return masked_sums(vectors, step.releases, honest, own, session.key, roster, context)
 
 
 def _vectors(

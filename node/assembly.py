@@ -12,6 +12,7 @@ from node.counter import Counter
 from node.errors import UnusableInput
 from node.folder import NodeFolder, create
 from node.ledger_store import LedgerStore
+from node.peers import RememberedPeers
 from node.policy import Policy, read_policy
 from privacy.identity import SigningKey
 from shared_schema import SchemaError, load_schema
@@ -81,6 +82,7 @@ def open_node(folder: NodeFolder) -> Node:
         key=SigningKey.from_file(folder.node_key),
         students=_students(folder, schema, state.charter.school(state.school).enrolments),
         incident=_incident_log(folder),
+        peers=RememberedPeers(folder.peers, state.charter, ledger),
     )
 
 
@@ -102,17 +104,26 @@ def _students(folder: NodeFolder, schema: Schema, sizes: Mapping[int, int]) -> C
     """What forms a run's rows: from the delivery that counts and the pseudonym table as they are at that moment.
 
     A student of a cohort without a declared public size (`sizes`: cohort -> students, of the charter) has no row: such
-    a cohort was never shown to be large enough.
+    a cohort was never shown to be large enough. Who opted out has none either. A run
+    that is prepared keeps the rows it has.
     """
-    from node.pseudonyms import Pseudonyms
+    from node.people import rotating, withheld
+    from node.people.pseudonyms import Pseudonyms
     from node.store import Store
+    from shared_schema.facts import of_students
 
     def students(experiment: Experiment) -> Students:
-        tables = Store.open(folder.data).tables()
-        everyone = {student for table in tables.values() for student in table["student"].unique()}
         with Pseudonyms.open(folder.data) as pseudonyms:
+            week = experiment.definition.features.cutoff_week
+            tables = of_students(rotating.tables_in_step(Store.open(folder.data), pseudonyms, week))
+            everyone = {student for table in tables.values() for student in table["student"].unique()}
             first, cohorts = pseudonyms.first_of(everyone), pseudonyms.cohorts_of(everyone)
-        declared = {student: cohort for student, cohort in cohorts.items() if cohort and sizes.get(cohort, 0) > 0}
+            out = withheld.left_out(pseudonyms)
+        declared = {
+            student: cohort
+            for student, cohort in cohorts.items()
+            if cohort and sizes.get(cohort, 0) > 0 and first[student] not in out
+        }
         return selection.select(_by_person(tables, first), declared, experiment, schema)
 
     return students
@@ -123,7 +134,7 @@ def _by_person(tables: Mapping[str, pd.DataFrame], first: Mapping[str, str]) -> 
     if all(student == known for student, known in first.items()):
         return tables
     return {
-        name: table.assign(student=table["student"].map(first).astype(table["student"].dtype))
+        name: table.assign(student=table["student"].astype("string").map(first).astype("string"))
         for name, table in tables.items()
     }
 

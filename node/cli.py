@@ -1,6 +1,6 @@
 """Words on a command line arrive; calls of plain functions leave. `coalition-node`: for operator and FG of one school.
 
-Thin on purpose, like `coalition.cli`. The FG's commands (approve, ledger, sign) stand in `node.cli_fg`.
+Thin on purpose, like `coalition.cli`. The FG's commands (approve, ledger, sign) stand in `node.commands.fg`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ import typer
 
 from experiments import terminal
 from experiments.terminal import Command, Report
-from node import cli_fg
+from node.commands import care as cli_care
+from node.commands import data as cli_data
+from node.commands import fg as cli_fg
+from node.commands import invite as cli_invite
+from node.commands import local as cli_local
+from node.commands import map as cli_map
+from node.commands import quality as cli_quality
 
 ABOUT = (
     "A school's own node: it sees the data, decides what may be asked, and keeps the privacy ledger. / "
@@ -45,28 +51,35 @@ def init(
     return presenting.founded(founding.found(root, school, name, policy, size or [], mapping, schema, fg_public))
 
 
+@app.command(cls=Command, name="relay-key")
+def relay_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key is written. / Bestand.")],
+) -> Report:
+    """Make the key with which this school's relay reports to the SuperLink. / Maak de sleutel van de relay."""
+    from privacy import tls
+
+    line = tls.make_relay_key(file)
+    public = f"{file}.pub"
+    words = f"Send {public} to the coordinator, who lets this relay in. / Stuur dit bestand naar de coördinator."
+    return Report({"file": str(file), "public_file": public, "public": line}, [words, line])
+
+
 @app.command(cls=Command)
 def ingest(
     root: Folder,
     exports: Annotated[Path | None, typer.Option(help="Folder or file; default: NODE/exports. / Exports.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="Default: NODE/mapping.yaml. / Kolomvertaling.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="LAYOUT|FILE", help="Default: NODE/mapping.yaml. / Indeling of bestand.")
+    ] = None,
+    replaces: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYOUT", help="Take this layout's place as well; repeat. / Neem ook diens plaats in."),
+    ] = None,
 ) -> Report:
     """Take in exports; identifiers are replaced before anything is stored. / Neem exports in."""
     from node import delivering
 
-    return delivering.ingest(root, exports, mapping)
-
-
-@app.command(cls=Command)
-def check(
-    root: Folder,
-    exports: Annotated[Path | None, typer.Option(help="Look at these, store nothing. / Alleen bekijken.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="Default: NODE/mapping.yaml. / Kolomvertaling.")] = None,
-) -> Report:
-    """Show the quality report, and which questions the data can serve. / Toon de kwaliteit van de data."""
-    from node import delivering
-
-    return delivering.check(root, exports, mapping)
+    return delivering.ingest(root, exports, mapping, replaces or [])
 
 
 @app.command(cls=Command)
@@ -102,7 +115,13 @@ def serve(
     return serving.serve(root, socket)
 
 
+cli_data.register(app)
+cli_care.register(app)
 cli_fg.register(app)
+cli_invite.register(app)
+cli_local.register(app)
+cli_map.register(app)
+cli_quality.register(app)
 
 
 def main() -> int:

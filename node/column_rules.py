@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from shared_schema.documents import StrictModel
 
-DateFormat: TypeAlias = Literal["dd-mm-yyyy", "yyyy-mm-dd", "yyyymmdd"]
+DateFormat: TypeAlias = Literal["dd-mm-yyyy", "yyyy-mm-dd", "yyyymmdd", "yyyymm"]
 
 
 def _listed(value: Any) -> Any:
@@ -62,28 +62,52 @@ def _kind_of_rule(value: Any) -> str | None:
     return next((f"<{key}>" for key in ("from", "one_hot", "constant") if key in value), None)
 
 
+class By(Part):
+    """Which row of another source is meant: there, `column` holds the text that `own` gives here."""
+
+    column: str = Field(min_length=1)
+    own: Rule
+
+
+def _by(value: Any) -> Any:
+    """Columns of one name in both sources, or `name there: rule here`, as a list of `By`."""
+    if isinstance(value, Mapping):
+        return tuple({"column": column, "own": own} for column, own in value.items())
+    if isinstance(value, list | tuple):
+        return tuple({"column": one, "own": one} if isinstance(one, str) else one for one in value)
+    return value
+
+
 class FromRule(Part):
-    """A source column. `recode`: a value outside the list is counted and becomes `otherwise`."""
+    """A source column. `recode`: a value outside the list is counted and becomes `otherwise`.
+
+    `first` and `last` cut the text before anything else is done with it.
+    """
 
     from_: str = Field(alias="from", min_length=1)
     of: str | None = None  # another source, whose row with the same student (and `by`) is looked up
-    by: Many[str] = ()
+    by: Annotated[tuple[By, ...], BeforeValidator(_by)] = ()
+    not_found: Scalar = None  # what a look-up gives that names a row (`by` is filled) which is not there
     missing: Many[str] = ()  # texts that stand for "not known", beside the empty cell
     recode: dict[str, Scalar] | None = None
     otherwise: Scalar = None
     date: DateFormat | None = None
     scale: Number | None = None
     first: Annotated[int, Field(ge=1, le=100)] | None = None
+    last: Annotated[int, Field(ge=1, le=100)] | None = None
 
     @model_validator(mode="after")
     def _only_what_goes_together(self) -> FromRule:
-        done = [name for name in ("recode", "date", "scale", "first") if getattr(self, name) is not None]
-        if len(done) > 1:
-            raise ValueError(f"{' and '.join(done)} do not go together; keep one of them")
+        for names in (("recode", "date", "scale"), ("first", "last"), ("first", "scale"), ("last", "scale")):
+            done = [name for name in names if getattr(self, name) is not None]
+            if len(done) > 1:
+                raise ValueError(f"{' and '.join(done)} do not go together; keep one of them")
         if "otherwise" in self.model_fields_set and self.recode is None:
             raise ValueError("otherwise is what a value outside a recode list becomes; add recode or remove it")
         if self.by and self.of is None:
             raise ValueError("by says how to look up a row of another source; name that source with `of`")
+        if "not_found" in self.model_fields_set and not self.by:
+            raise ValueError("not_found is what a look-up by columns gives where there is no such row; add of and by")
         return self
 
 

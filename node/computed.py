@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
-from node.cells import DTYPES, Kind, Note, filled, read_as
 from node.column_rules import (
     ISO_DATE,
     AgeAt,
@@ -32,12 +32,32 @@ from node.column_rules import (
     WeekOf,
 )
 from node.errors import UnusableInput
-from node.formats import per_distinct, read_boolean, read_date, read_number, read_whole
 from node.identifiers import Protected
 from node.mapping_document import Source
+from node.sources.cells import DTYPES, Kind, Note, filled, read_as
+from node.sources.formats import per_distinct, read_boolean, read_date, read_number, read_whole
 
 FIRST_SCHOOL_MONTH = 8
 MAX_DAYS = 200_000
+LookUp: TypeAlias = tuple[str, tuple[tuple[str, str], ...], str]
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a look-up gives, one entry per row.
+
+    texts: the other source's cell, missing where there is none or several differ; ambiguous: where several differ;
+    nowhere: where all of `by` is filled and the other source has no such row.
+    """
+
+    texts: pd.Series
+    ambiguous: pd.Series
+    nowhere: pd.Series
+
+
+def look_up_of(rule: FromRule) -> LookUp:
+    """Return what singles out a look-up: the other source, (column there, rule here) of `by`, and the column read."""
+    return str(rule.of), tuple((one.column, one.own.model_dump_json()) for one in rule.by), rule.from_
 
 
 @dataclass(frozen=True)
@@ -45,14 +65,15 @@ class Rows:
     """The rows that a rule is carried out on.
 
     protected: the source's own rows; sources: every source by full name, for look-ups; settings: how each source is
-    read; note: where
-    counts go, and the column's name for errors.
+    read; note: where counts go, and the column's name for errors; found: what each look-up gives, where that is known
+    beforehand (`node/bulk`).
     """
 
     protected: Protected
     sources: Mapping[str, Protected]
     settings: Mapping[str, Source]
     note: Note
+    found: Mapping[LookUp, LookedUp] | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -81,42 +102,67 @@ def evaluate(rule: Part, rows: Rows, kind: Kind) -> pd.Series:
 
 @evaluate.register
 def _from(rule: FromRule, rows: Rows, kind: Kind) -> pd.Series:
+    if rule.of is None:
+        return _read(rule, rows.frame[rule.from_], rows, kind)
+    found = _looked_up(rule, rows) if rows.found is None else rows.found[look_up_of(rule)]
+    rows.note.count("ambiguous", found.ambiguous)
+    values = _read(rule, found.texts, rows, kind)
+    if "not_found" not in rule.model_fields_set:
+        return values
+    rows.note.count("not_found", found.nowhere)
+    return values.mask(found.nowhere, rows.same(rule.not_found, kind))
+
+
+def _read(rule: FromRule, texts: pd.Series, rows: Rows, kind: Kind) -> pd.Series:
     source = rows.settings[rule.of or rows.protected.source]
-    texts = _looked_up(rule, rows) if rule.of else rows.frame[rule.from_]
-    texts = filled(texts, (*source.missing, *rule.missing))
+    texts = _cut(filled(texts, (*source.missing, *rule.missing)), rule)
     if rule.recode is not None:
         return _recoded(texts, rule, rows, kind)
     if rule.date is not None:
         return _cast(read_as(texts, "date", source, rows.note, rule.date), "date", kind, rows.note.place)
     if rule.scale is not None:
-        return _cast(read_as(texts, "number", source, rows.note) * float(rule.scale), "number", kind, rows.note.place)
-    return read_as(texts.str.slice(0, rule.first) if rule.first else texts, kind, source, rows.note)
+        factor = Fraction(rule.scale)  # 9200 x 0.001 is 9.2, as a division, and 9.200000000000001 as a product
+        numbers = read_as(texts, "number", source, rows.note) * factor.numerator / factor.denominator
+        return _cast(numbers, "number", kind, rows.note.place)
+    return read_as(texts, kind, source, rows.note)
+
+
+def _cut(texts: pd.Series, rule: FromRule) -> pd.Series:
+    if rule.first is not None:
+        return texts.str.slice(0, rule.first)
+    return texts.str.slice(-rule.last) if rule.last is not None else texts
 
 
 def _recoded(texts: pd.Series, rule: FromRule, rows: Rows, kind: Kind) -> pd.Series:
     codes = {text: _constant(value, kind, rows.note.place) for text, value in (rule.recode or {}).items()}
     declared = "otherwise" in rule.model_fields_set
     otherwise = _constant(rule.otherwise, kind, rows.note.place)
-    rows.note.tally["otherwise" if declared else "unlisted"] += int((texts.notna() & ~texts.isin(list(codes))).sum())
+    rows.note.count("otherwise" if declared else "unlisted", texts.notna() & ~texts.isin(list(codes)))
     return per_distinct(texts, lambda text: codes.get(text, otherwise), DTYPES[kind])
 
 
-def _looked_up(rule: FromRule, rows: Rows) -> pd.Series:
-    """Text of another source's row with the same student and `by`; several that differ are ambiguous: missing."""
+def _looked_up(rule: FromRule, rows: Rows) -> LookedUp:
+    """Look up another source's row with the same student and `by`."""
     other = rows.sources[str(rule.of)]
-    there = _keys(other, rule.by, other.students is not None)
-    there["value"] = filled(other.frame[rule.from_])
-    there = there.dropna().drop_duplicates()
-    names = [name for name in there.columns if name != "value"]
-    ambiguous = there.duplicated(names, keep=False)
-    here = _keys(rows.protected, rule.by, other.students is not None)
-    rows.note.tally["ambiguous"] += len(here.merge(there.loc[ambiguous, names].drop_duplicates(), on=names))
-    found = here.merge(there[~ambiguous], on=names, how="left")["value"]
-    return found.set_axis(rows.frame.index)
+    by_student = other.students is not None
+    there = _keys([other.frame[one.column] for one in rule.by], other, by_student)
+    here = _keys([evaluate(one.own, rows, "text") for one in rule.by], rows.protected, by_student)
+    names, full = list(there.columns), here.notna().all(axis=1)
+    listed = _in(here, there.dropna())
+    there = there.assign(value=filled(other.frame[rule.from_])).dropna().drop_duplicates()
+    doubtful = there.duplicated(names, keep=False)
+    texts = here.merge(there[~doubtful], on=names, how="left")["value"].set_axis(here.index)
+    return LookedUp(texts, _in(here, there.loc[doubtful, names]), full & ~listed)
 
 
-def _keys(protected: Protected, by: tuple[str, ...], by_student: bool) -> pd.DataFrame:
-    keys = {f"by {number}": filled(protected.frame[name]) for number, name in enumerate(by)}
+def _in(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
+    """Say of each row of `here` whether `there` has such a row."""
+    merged = here.merge(there.drop_duplicates(), on=list(there.columns), how="left", indicator=True)
+    return (merged["_merge"] == "both").set_axis(here.index)
+
+
+def _keys(columns: list[pd.Series], protected: Protected, by_student: bool) -> pd.DataFrame:
+    keys = {f"by {number}": filled(column) for number, column in enumerate(columns)}
     if by_student and protected.students is not None:
         keys["student"] = protected.students
     return pd.DataFrame(keys, index=protected.frame.index)
@@ -130,8 +176,8 @@ def _one_hot(rule: OneHotRule, rows: Rows, kind: Kind) -> pd.Series:
     read = {name: read_as(column, "boolean", source, rows.note) for name, column in cells.items()}
     flags = pd.DataFrame(read).fillna(False).astype(bool)
     number = flags.sum(axis=1)
-    rows.note.tally["none_set"] += int((number == 0).sum())
-    rows.note.tally["several_set"] += int((number > 1).sum())
+    rows.note.count("none_set", number == 0)
+    rows.note.count("several_set", number > 1)
     usable = number > 0 if rule.several == "first" else number == 1
     position = flags.to_numpy().argmax(axis=1)  # of the first flag set, in the order of the mapping
     codes = [_constant(code, kind, rows.note.place) for code in rule.one_hot.values()]
@@ -226,7 +272,7 @@ def _week_of(rule: WeekOf, rows: Rows, kind: Kind) -> pd.Series:
 def _offset_date(rule: OffsetDate, rows: Rows, kind: Kind) -> pd.Series:
     base, days = evaluate(rule.base, rows, "date"), evaluate(rule.days, rows, "number")
     usable = days.where(days.abs() <= MAX_DAYS).round()
-    rows.note.tally["unreadable"] += int((days.notna() & usable.isna()).sum())
+    rows.note.count("unreadable", days.notna() & usable.isna())
     return _cast(base + pd.to_timedelta(usable, unit="D"), "date", kind, rows.note.place)
 
 

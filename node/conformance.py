@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from node.errors import UnusableInput
-from shared_schema import Schema
+from shared_schema import About, Schema
 from shared_schema.report import Finding, Level, Report
 from shared_schema.validation import conform
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from node.identifiers import Protection
     from node.intake import Detected
     from node.mapping import Count, Delivery
+    from node.quality.look import Seen
 
-QUALITY_VERSION = 1
+QUALITY_VERSION = 2
 IDENTITY_TABLES = ("person", "enrolment")  # an empty one leaves no student to ask about
 FORM_RULES = ("missing_column", "unknown_column", "duplicate_column")
-CELL_RULES = ("unreadable", "unlisted", "ambiguous", "unknown_code", "pattern", "empty")
+CELL_RULES = ("unreadable", "unlisted", "ambiguous", "person", "unknown_code", "pattern", "empty")
 ROW_RULES = ("duplicate",)
 
 
@@ -42,7 +43,10 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Note:
-    """One thing to know about a column (or, with column "", a table): how many rows, and what to do."""
+    """One thing to know about a column (or, with column "", a table): how many rows, and what to do.
+
+    of: the filled cells or rows that the rule looked at, so that rows / of is the share that broke it.
+    """
 
     rule: str
     column: str
@@ -52,6 +56,7 @@ class Note:
     en: str
     remedy_nl: str
     remedy_en: str
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,11 @@ class TableQuality:
 
 @dataclass(frozen=True)
 class Quality:
-    """The report on one delivery; `plain` is what is stored and shown."""
+    """The report on one delivery; `plain` is what is stored and shown.
+
+    `verdict` decides whether the delivery is stored; `overall` also heeds what `node/quality` saw. absent: optional
+    sources of which there was no file.
+    """
 
     layout: str
     mapping_hash: str
@@ -79,15 +88,26 @@ class Quality:
     protections: tuple[Protection, ...]
     unread: Mapping[str, tuple[str, ...]]
     tables: tuple[TableQuality, ...]
+    absent: tuple[str, ...] = ()
+    seen: Seen | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the tables."""
+        """The worst of the tables: what is lost from them."""
         return _worst(table.verdict for table in self.tables)
+
+    @property
+    def overall(self) -> Verdict:
+        """The worst of the tables and of what was seen between years, deliveries and tables."""
+        findings = self.seen.findings if self.seen else ()
+        return _worst([self.verdict, *(Verdict(finding.severity) for finding in findings)])
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain data for JSON, its version first."""
-        return {"quality": QUALITY_VERSION, "verdict": self.verdict.value, **asdict(self)}
+        own = asdict(replace(self, seen=None))
+        own.pop("seen")
+        kept = {"stored": self.verdict is not Verdict.FAIL, **(self.seen.plain() if self.seen else {})}
+        return {"quality": QUALITY_VERSION, "verdict": self.overall.value, **own, **kept}
 
 
 class QualityFailed(UnusableInput):
@@ -120,7 +140,8 @@ def check(
     for name, frame in delivery.tables.items():
         tables[name], report = conform(name, frame, schema)
         counts = [count for count in delivery.counts if count.table == name]
-        qualities.append(_quality(frame, tables[name], report, counts, tolerance))
+        about = schema.table(name).about
+        qualities.append(quality_of(_measured(frame, tables[name], about), report, counts, tolerance))
     return tables, tuple(qualities)
 
 
@@ -129,28 +150,52 @@ def present_columns(tables: Iterable[TableQuality]) -> frozenset[str]:
     return frozenset(f"{table.table}.{name}" for table in tables for name, share in table.coverage.items() if share > 0)
 
 
-def _quality(
-    delivered: pd.DataFrame, kept: pd.DataFrame, report: Report, counts: Iterable[Count], tolerance: float
-) -> TableQuality:
-    notes = [_of_finding(finding, report, tolerance) for finding in report.findings if finding.rule != "absent_column"]
-    notes += [_of_count(count, _filled(delivered, count), tolerance) for count in counts]
+@dataclass(frozen=True)
+class Measured:
+    """A table in numbers. delivered: rows as the mapping made them, filled: column -> filled cells among those; kept:
+    rows after the repairs, present: column -> filled cells among those; students: different ones among the kept."""
+
+    delivered: int
+    filled: Mapping[str, int]
+    kept: int
+    present: Mapping[str, int]
+    students: int
+
+
+def _measured(delivered: pd.DataFrame, kept: pd.DataFrame, about: About) -> Measured:
+    return Measured(
+        delivered=len(delivered),
+        filled={str(name): int(delivered[name].notna().sum()) for name in delivered},
+        kept=len(kept),
+        present={str(name): int(kept[name].notna().sum()) for name in kept},
+        students=int(kept["student"].nunique()) if about is About.STUDENT else 0,
+    )
+
+
+def quality_of(measured: Measured, report: Report, counts: Iterable[Count], tolerance: float) -> TableQuality:
+    """Return what there is to know about one table, from its numbers and from what was repaired in it."""
+    told = [finding for finding in report.findings if finding.rule != "absent_column"]
+    notes = [_of_finding(finding, report, _looked_at(measured, finding), tolerance) for finding in told]
+    notes += [_of_count(count, _filled(measured, count), tolerance) for count in counts]
     return TableQuality(
         table=report.table,
         verdict=_worst(
-            [note.verdict for note in notes] + [_of_share(report.rows_set_aside, len(delivered), tolerance)]
+            [note.verdict for note in notes] + [_of_share(report.rows_set_aside, measured.delivered, tolerance)]
         ),
-        delivered=len(delivered),
-        kept=len(kept),
+        delivered=measured.delivered,
+        kept=measured.kept,
         set_aside=report.rows_set_aside,
-        students=int(kept["student"].nunique()),
-        coverage={str(name): round(float(kept[name].notna().mean()), 4) if len(kept) else 0.0 for name in kept},
+        students=measured.students,
+        coverage={
+            name: round(cells / measured.kept, 4) if measured.kept else 0.0 for name, cells in measured.present.items()
+        },
         notes=tuple(sorted(notes, key=lambda note: (-list(Verdict).index(note.verdict), note.column, note.rule))),
     )
 
 
-def _filled(delivered: pd.DataFrame, count: Count) -> int:
+def _filled(measured: Measured, count: Count) -> int:
     """Cells that a column had before some of them were lost."""
-    return int(delivered[count.column].notna().sum()) + count.rows if count.column in delivered else len(delivered)
+    return measured.filled.get(count.column, measured.delivered - count.rows) + count.rows
 
 
 def _of_share(lost: int, total: int, tolerance: float) -> Verdict:
@@ -160,7 +205,14 @@ def _of_share(lost: int, total: int, tolerance: float) -> Verdict:
     return Verdict.WARN if lost <= tolerance * total else Verdict.FAIL
 
 
-def _of_finding(finding: Finding, report: Report, tolerance: float) -> Note:
+def _looked_at(measured: Measured, finding: Finding) -> int:
+    """Filled cells of a finding's column; all rows for a rule about rows."""
+    if finding.rule in (*ROW_RULES, "empty"):
+        return measured.delivered
+    return measured.filled.get(finding.column, measured.delivered)
+
+
+def _of_finding(finding: Finding, report: Report, of: int, tolerance: float) -> Note:
     return Note(
         rule=finding.rule,
         column=finding.column,
@@ -170,6 +222,7 @@ def _of_finding(finding: Finding, report: Report, tolerance: float) -> Note:
         en=finding.message.en,
         remedy_nl=finding.remedy.nl,
         remedy_en=finding.remedy.en,
+        of=of,
     )
 
 
@@ -186,7 +239,7 @@ def _verdict_of(finding: Finding, report: Report, tolerance: float) -> Verdict:
 def _of_count(count: Count, filled: int, tolerance: float) -> Note:
     nl, en, remedy_nl, remedy_en = _COUNTS[count.what]
     verdict = _of_share(count.rows, filled, tolerance) if count.what in CELL_RULES else Verdict.PASS
-    return Note(count.what, count.column, verdict, count.rows, nl, en, remedy_nl, remedy_en)
+    return Note(count.what, count.column, verdict, count.rows, nl, en, remedy_nl, remedy_en, filled)
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -206,12 +259,19 @@ _COUNTS: Mapping[str, tuple[str, str, str, str]] = {
         "vul recode aan, of schrijf otherwise als alle andere waarden hetzelfde betekenen",
         "complete recode, or write otherwise if all other values mean the same",
     ),
+    "person": (
+        "cel wijst naar een persoon (e-mail, telefoon, rekening, adres, BSN) en is leeg gemaakt",
+        "cell points at a person (e-mail, telephone, account, address, BSN) and was emptied",
+        "lees een andere kolom, of laat deze kolom weg uit de export",
+        "read another column, or leave this column out of the export",
+    ),
     "ambiguous": (
         "opzoeken gaf verschillende antwoorden",
         "a look-up gave different answers",
         "zet bij by de kolommen die de rij aanwijzen",
         "name under by the columns that single out the row",
     ),
+    "not_found": ("opgezocht en niet gevonden; kreeg not_found", "looked up, not found; became not_found", "", ""),
     "otherwise": ("waarde buiten recode kreeg otherwise", "value outside recode became otherwise", "", ""),
     "none_set": ("geen vlag gezet; kreeg otherwise", "no flag set; became otherwise", "", ""),
     "several_set": ("meer dan één vlag gezet", "more than one flag set", "", ""),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.catalogue.questions import Service, served
-from experiments.terminal import Block, Grid, Report
+from experiments.terminal import Block, Grid, Report, progress_bars
 from node import ingest as intake
-from node import quality_text
 from node.assembly import open_schema
 from node.conformance import QualityFailed
 from node.errors import UnusableInput
-from node.founding import existing
-from node.pseudonyms import PseudonymKey
+from node.founding import existing, mapping_of
+from node.people.pseudonym_key import PseudonymKey
+from node.quality import text
+from node.quality.overview import overview
 from node.store import Store
 from shared_schema import features as declared
 
@@ -21,37 +21,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from node.folder import NodeFolder
+    from shared_schema import Schema
 
 
-def ingest(root: Path, exports: Path | None, mapping: Path | None) -> Report:
+def ingest(root: Path, exports: Path | None, mapping: Path | None, replaces: Sequence[str] = ()) -> Report:
     """Take in exports. A delivery that fails is not stored; its report is shown all the same."""
     folder = existing(root)
     key, schema = PseudonymKey.load(folder.pseudonym_key), open_schema(folder)
     try:
-        taken = intake.ingest(exports or folder.exports, mapping or folder.mapping, folder.data, key, schema)
+        used, chosen = exports or folder.exports, _mapping(folder, mapping)
+        with progress_bars() as progress:
+            taken = intake.ingest(
+                used, chosen, folder.data, key, schema, replaces, folder.connections, progress=progress
+            )
     except QualityFailed as failed:
         found = failed.quality.plain()
-        return Report({"quality": found}, [_quality(found)], failed)
+        return Report({"quality": found}, [_quality(found, schema)], failed)
     found = taken.quality.plain()
     data = {"delivery": taken.delivery, "registered": vars(taken.registered), "quality": found}
     return Report(
-        data, [_quality(found), f"Bewaard als levering {taken.delivery}. / Stored as delivery {taken.delivery}."]
+        data,
+        [_quality(found, schema), f"Bewaard als levering {taken.delivery}. / Stored as delivery {taken.delivery}."],
     )
 
 
-def check(root: Path, exports: Path | None, mapping: Path | None) -> Report:
-    """The report of the stored delivery, or of exports that are looked at only; and which questions they serve."""
-    folder = existing(root)
-    schema = open_schema(folder)
-    if exports is None and mapping is None:
-        found = Store.open(folder.data).report()
-    else:
-        key = PseudonymKey.load(folder.pseudonym_key)
-        examined = intake.examine(exports or folder.exports, mapping or folder.mapping, key, schema)
-        found = examined.quality.plain()
-    services = served(_present(found), schema)
-    data = {"quality": found, "questions": [vars(service) for service in services]}
-    return Report(data, [_quality(found), _questions(services)])
+def _mapping(folder: NodeFolder, given: Path | None) -> Path:
+    """The mapping that was named, by its file or as a shipped layout; else the node's own."""
+    return folder.mapping if given is None else mapping_of(str(given))
 
 
 def features(root: Path, cutoff_week: int) -> Report:
@@ -88,21 +84,9 @@ def _coverage(folder: NodeFolder) -> dict[str, float]:
     }
 
 
-def _present(report: Mapping[str, Any]) -> set[str]:
-    return {
-        f"{table['table']}.{name}"
-        for table in report["tables"]
-        for name, share in table["coverage"].items()
-        if share > 0
-    }
-
-
-def _quality(report: Mapping[str, Any]) -> Block:
-    return lambda console: quality_text.render(report, console)
-
-
-def _questions(services: Sequence[Service]) -> Block:
-    return lambda console: quality_text.render_questions(services, console)
+def _quality(report: Mapping[str, Any], schema: Schema) -> Block:
+    seen = overview(report, schema)
+    return lambda console: text.render(seen, console)
 
 
 def _feature_grid(rows: Sequence[Mapping[str, Any]], week: int) -> Grid:

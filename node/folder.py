@@ -3,12 +3,17 @@
 ROOT/                 the node's own folder, mode 0700, read by nobody but the node
   policy.yaml         the school's rules; the FG's document
   mapping.yaml        how its exports become shared tables
+  mappings/           mappings of further layouts (a survey, applications), one file each
+  connections.yaml    where the databases of `sql:` sources are, without passwords, when there are any
   schema.yaml         the coalition's extension of the schema, when there is one
   exports/            the drop folder
   keys/               node.pem, fg.pem (unless the FG keeps it elsewhere), pseudonym.key
   charter.cbor        the charter this school's FG accepted
   data/               Parquet tables and the permanent pseudonym table
   ledger.sqlite       the privacy ledger
+  peers.sqlite        the key of every epoch that other schools' nodes showed
+  held/               what other schools signed, for finding a second ledger
+  local/              what the school gets back for itself: lists, pages, and the record of them; nothing leaves
   incidents.log       what was refused and why, for eyes inside the school
   card.json           public: id, name, keys, public sizes
 ROOT.counter          the monotone counter, beside the folder and outside its backup
@@ -18,14 +23,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from node.errors import UnusableInput
-from node.pseudonyms import KEY_BYTES
+from node.people.pseudonym_key import KEY_BYTES
 from privacy.identity import SigningKey, write_private
 
 PRIVATE_FOLDER = 0o700
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class NodeFolder:
     def mapping(self) -> Path:
         """How exports become shared tables."""
         return self.root / "mapping.yaml"
+
+    def mappings(self) -> tuple[Path, ...]:
+        """Every mapping there is: the school's first one, and those of further layouts under `mappings`."""
+        further = sorted((self.root / "mappings").glob("*.yaml"))
+        return (*((self.mapping,) if self.mapping.is_file() else ()), *further)
 
     @property
     def schema(self) -> Path:
@@ -70,6 +83,16 @@ class NodeFolder:
         return self.root / "keys" / "pseudonym.key"
 
     @property
+    def next_pseudonym_key(self) -> Path:
+        """The key with one more layer, there only while a rotation is under way."""
+        return self.pseudonym_key.with_suffix(".next")
+
+    @property
+    def connections(self) -> Path:
+        """Where the databases of `sql:` sources are, without a password in it; may be absent."""
+        return self.root / "connections.yaml"
+
+    @property
     def charter(self) -> Path:
         """The accepted charter."""
         return self.root / "charter.cbor"
@@ -80,14 +103,29 @@ class NodeFolder:
         return self.root / "data"
 
     @property
+    def watched(self) -> Path:
+        """What `watch` took in last, as fingerprints of files."""
+        return self.data / "watched.json"
+
+    @property
     def ledger(self) -> Path:
         """The privacy ledger."""
         return self.root / "ledger.sqlite"
 
     @property
+    def peers(self) -> Path:
+        """What other schools' nodes showed of their epochs."""
+        return self.root / "peers.sqlite"
+
+    @property
     def counter(self) -> Path:
         """The monotone counter, outside the folder so that no backup of the folder contains it."""
         return self.root.with_name(self.root.name + ".counter")
+
+    @property
+    def local(self) -> Path:
+        """What the school gets back for its own use."""
+        return self.root / "local"
 
     @property
     def incidents(self) -> Path:
@@ -127,6 +165,29 @@ def create(
     write_card(folder, school, name, node_key.public, fg_public, public_size)
     node_key.save(folder.node_key)
     return folder
+
+
+def read_card(folder: NodeFolder) -> dict[str, Any]:
+    """Read `write_card`'s file; `UnusableInput` for a card that this program did not write."""
+    try:
+        card = json.loads(folder.card.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        card = None
+    if not _is_card(card):
+        rule, remedy = "card.json is the card that `coalition-node init` wrote.", "Put it back; never edit it."
+        raise UnusableInput("bad_card", rule, "another file", remedy)
+    return dict(card)
+
+
+def _is_card(card: Any) -> bool:
+    if not isinstance(card, dict) or set(card) != {"card", "id", "name", "node_key", "fg_key", "enrolments"}:
+        return False
+    keys = all(isinstance(card[key], str) and _KEY.fullmatch(card[key]) for key in ("node_key", "fg_key"))
+    sizes = card["enrolments"]
+    whole = isinstance(sizes, dict) and all(
+        year.isdecimal() and len(year) == 4 and type(size) is int for year, size in sizes.items()
+    )
+    return bool(keys and whole and isinstance(card["id"], str) and isinstance(card["name"], str))
 
 
 def write_card(

@@ -34,6 +34,8 @@ least_collusion_threshold: 1
 lifetime_budget: {{epsilon: 3.0, delta: 1e-6}}
 # Cijfers van deze school alleen. / Figures of this school alone.
 own_figures: false
+# Gevoelige kenmerken op de uitnodigingslijst. / Sensitive features on the invitation list (age, gender, apcg).
+sensitive_on_list: false
 # Zoveel dagen blijft een gereserveerd plan staan. / So many days a reserved plan stands.
 plan_days: 30
 # Na zoveel dagen zonder handtekening van de FG begint er geen run. / No run begins so long after the FG last signed.
@@ -103,12 +105,18 @@ def _sizes(pairs: Sequence[str]) -> dict[int, int]:
     return sizes
 
 
-def _mapping(name: str) -> Path:
+def mapping_of(name: str) -> Path:
+    """Return the file of a shipped layout, or the file of that name. Raises UnusableInput where there is neither."""
     shipped = {path.stem: path for path in sorted(LAYOUTS.glob("*.yaml"))}
     path = shipped.get(name, Path(name))
     if not path.is_file():
         rule, remedy = "A mapping is a shipped layout or a file.", f"Layouts: {', '.join(shipped)}."
         raise UnusableInput("no_mapping", rule, f"'{name[:60]}'", remedy)
+    return path
+
+
+def _mapping(name: str) -> Path:
+    path = mapping_of(name)
     read_mapping(path)
     return path
 

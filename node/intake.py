@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import io
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.detection import SEPARATOR_NAMES, bad_file, encoding_of, no_separator, separator_of, shown_dates, shown_mark
 from node.errors import UnusableInput
-from node.mapping_document import Source
-from node.records import read_records
-from node.workbook import Workbooks
+from node.identifying import masked
+from node.mapping_document import Source, Sql
+from node.sources.detection import (
+    SEPARATOR_NAMES,
+    bad_file,
+    encoding_of,
+    no_separator,
+    separator_of,
+    shown_dates,
+    shown_mark,
+)
+from node.sources.file_names import cells_of_name, doubled_names, with_cells_of_name
+from node.sources.parquet import parquet_rows
+from node.sources.records import read_records
+from node.sources.sql_source import Databases
+from node.sources.workbook import Workbooks
+from node.sources.xml_elements import read_elements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +70,7 @@ class Export:
 
 
 @dataclass
-class _Sheet:
+class Sheet:
     """Rows of one file on their way to a frame: column names, then rows of text of exactly that length."""
 
     names: list[str]
@@ -65,22 +79,45 @@ class _Sheet:
     encoding: str = ""
 
 
-def read_exports(folder: Path, sources: Mapping[str, Source], only: str | None = None) -> dict[str, Export]:
+def read_exports(
+    folder: Path,
+    sources: Mapping[str, Source],
+    only: str | None = None,
+    most: int | None = None,
+    connections: Path | None = None,
+) -> dict[str, Export]:
     """Read every source of a mapping from one folder; records become one export per kind, `source#KIND`.
 
-    only: the name of the one file to look at, where a person names a file instead of a folder.
+    An optional source of which there is no file is left out.
+
+    only: the name of the one file to look at, where a person names a file instead of a folder; most: read no more
+    than so many rows of a file, for a look at what it is (the counts of a closing record are not checked then);
+    connections: where the databases of queries are.
 
     Raises UnusableInput: a file is missing, empty, has a header only, another separator or encoding than pinned,
     duplicate column names, lines of unequal length, records that do not add up.
     """
     exports: dict[str, Export] = {}
-    with Workbooks() as books:
+    with Workbooks() as books, Databases(connections) as databases:
         for name, source in sources.items():
-            parts = [_read_file(path, source, books) for path in matching_files(folder, source, only)]
+            if source.sql is not None:
+                exports[name] = _joined(name, [_queried(source, source.sql, databases, most)], source.missing)
+                continue
+            if name not in sources_there(folder, {name: source}, only):
+                continue
+            parts = [_read_file(path, source, books, most) for path in matching_files(folder, source, only)]
             for kind in parts[0]:
                 full_name = f"{name}#{kind}" if kind else name
-                exports[full_name] = _joined(full_name, [part[kind] for part in parts])
+                exports[full_name] = _joined(full_name, [part[kind] for part in parts], source.missing)
     return exports
+
+
+def sources_there(folder: Path, sources: Mapping[str, Source], only: str | None = None) -> dict[str, Source]:
+    """Return the sources without the optional ones of which there is no file."""
+    if not folder.is_dir():
+        return dict(sources)
+    kept = {name: one for name, one in sources.items() if one.sql or not one.optional or named_files(folder, one, only)}
+    return kept
 
 
 def matching_files(folder: Path, source: Source, only: str | None = None) -> list[Path]:
@@ -89,45 +126,83 @@ def matching_files(folder: Path, source: Source, only: str | None = None) -> lis
         raise UnusableInput(
             "no_folder", "Exports are read from a folder.", f"{folder} is not a folder", "Name the folder with exports."
         )
-    wanted = source.file.casefold()
+    if found := named_files(folder, source, only):
+        return found
+    raise UnusableInput(
+        "missing_file",
+        f"The mapping reads a file named {source.file}.",
+        f"{len(_names(folder, only))} files in {folder.name}, none with such a name",
+        "Put the export in the folder, or correct `file` in the mapping.",
+    )
+
+
+def _names(folder: Path, only: str | None) -> list[str]:
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] not in ".~")
-    names = [name for name in names if only in (None, name)]
-    found = [folder / name for name in names if fnmatch.fnmatchcase(name.casefold(), wanted)]
-    if not found:
-        raise UnusableInput(
-            "missing_file",
-            f"The mapping reads a file named {source.file}.",
-            f"{len(names)} files in {folder.name}, none with such a name",
-            "Put the export in the folder, or correct `file` in the mapping.",
-        )
-    return found
+    return [name for name in names if only in (None, name)]
 
 
-def _read_file(path: Path, source: Source, books: Workbooks) -> dict[str, tuple[_Sheet, str]]:
+def named_files(folder: Path, source: Source, only: str | None = None) -> list[Path]:
+    """Return the files of the folder that the pattern of a source names, sorted; perhaps none."""
+    wanted = source.file.casefold()
+    return [folder / name for name in _names(folder, only) if fnmatch.fnmatchcase(name.casefold(), wanted)]
+
+
+def _read_file(path: Path, source: Source, books: Workbooks, most: int | None) -> dict[str, tuple[Sheet, str]]:
     """Kind of record ("" where there is one kind) -> its rows and the name of the file they came from."""
     if path.stat().st_size == 0:
         raise bad_file("empty_file", path, "An export holds rows.", "an empty file", "Make the export again.")
-    if path.suffix.lower() == ".xlsx":
-        sheet = _with_header(path, source, books.rows(path, source.sheet), "Excel")
-        return {"": (sheet, path.name)}
+    sheets = _sheets(path, source, books, most)
+    if source.name is not None:
+        cells = cells_of_name(path, source.name)
+        for sheet in sheets.values():
+            sheet.names = with_cells_of_name(path, sheet.names, sheet.rows, cells)
+    return {kind: (sheet, path.name) for kind, sheet in sheets.items()}
+
+
+def _queried(source: Source, sql: Sql, databases: Databases, most: int | None) -> tuple[Sheet, str]:
+    """The rows of a query, and the database they came from in place of a file."""
+    label = f"sql:{sql.connection}"
+    return _with_header(Path(label), source, _first(databases.rows(sql), most), "SQL", "utf-8"), label
+
+
+def _sheets(path: Path, source: Source, books: Workbooks, most: int | None) -> dict[str, Sheet]:
+    match path.suffix.lower():
+        case ".xlsx":
+            return {"": _with_header(path, source, _first(books.rows(path, source.sheet), most), "Excel")}
+        case ".parquet":
+            return {"": _with_header(path, source, _first(parquet_rows(path), most), "Parquet", "utf-8")}
+        case ".xml" if source.xml is not None:
+            kinds, encoding = read_elements(path, source.xml)
+            return {name: Sheet(kind.names, kind.rows[:most], "XML", encoding) for name, kind in kinds.items()}
+        case _:
+            return _text_sheets(path, source, most)
+
+
+def _text_sheets(path: Path, source: Source, most: int | None) -> dict[str, Sheet]:
     encoding = encoding_of(path, source.encoding)
     separator = separator_of(path, source, encoding)
-    with _rows(path, encoding, separator) as rows:
+    with text_rows(path, encoding, separator) as rows:
         if source.records is not None:
-            kinds = read_records(path.name, source.records, rows)
-            sheets = {name: _Sheet(kind.names, kind.rows) for name, kind in kinds.items()}
+            records = source.records if most is None else source.records.model_copy(update={"counts": None})
+            kinds = read_records(path.name, records, _first(rows, most))
+            sheets = {name: Sheet(kind.names, kind.rows) for name, kind in kinds.items()}
         else:
-            sheets = {"": _with_header(path, source, rows, separator)}
+            sheets = {"": _with_header(path, source, _first(rows, most), separator)}
     for sheet in sheets.values():
         sheet.separator, sheet.encoding = SEPARATOR_NAMES[separator], encoding
-    return {kind: (sheet, path.name) for kind, sheet in sheets.items()}
+    return sheets
 
 
 # Rows -------------------------------------------------------------------------------------------------------------
 
 
+def _first(rows: Iterator[tuple[int, list[str]]], most: int | None) -> Iterator[tuple[int, list[str]]]:
+    """The heading and the first `most` rows; all of them without a limit."""
+    return rows if most is None else itertools.islice(rows, most + 1)
+
+
 @contextmanager
-def _rows(path: Path, encoding: str, separator: str) -> Iterator[Iterator[tuple[int, list[str]]]]:
+def text_rows(path: Path, encoding: str, separator: str) -> Iterator[Iterator[tuple[int, list[str]]]]:
     """Numbered filled rows of a text file, streamed."""
     with path.open(encoding=encoding, newline="") as file:
         try:
@@ -149,23 +224,35 @@ def _numbered(file: io.TextIOBase | Iterable[str], separator: str) -> Iterator[t
             yield reader.line_num, row
 
 
-def _with_header(path: Path, source: Source, rows: Iterator[tuple[int, list[str]]], separator: str) -> _Sheet:
-    names = list(source.columns) or _header(path, rows)
-    sheet = _Sheet(names, separator=separator, encoding="workbook")
-    uneven: list[int] = []
+def _with_header(
+    path: Path, source: Source, rows: Iterator[tuple[int, list[str]]], separator: str, encoding: str = "workbook"
+) -> Sheet:
+    names = list(source.columns) or header_of(path, rows)
+    sheet = Sheet(names, separator=separator, encoding=encoding)
     memo: dict[str, str] = {}  # one object per distinct text: exports repeat themselves
-    for line, row in rows:
-        if len(row) != len(names) and not _cut_to(row, len(names)):
-            uneven.append(line)
-            continue
+    for row in even_rows(path, names, rows, separator):
         sheet.rows.append([memo.setdefault(cell, cell) for cell in row])
+    return without_blank_names(path, sheet)
+
+
+def even_rows(
+    path: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]], separator: str
+) -> Iterator[list[str]]:
+    """Yield the rows under a header, each as long; at the end raise UnusableInput if one was not, or none came."""
+    uneven: list[int] = []
+    found = False
+    for line, row in rows:
+        found = True
+        if len(row) == len(names) or _cut_to(row, len(names)):
+            yield row
+        else:
+            uneven.append(line)
     if uneven:
         raise _ragged(path, len(names), uneven) if separator else no_separator(path.name)
-    if not sheet.rows:
+    if not found:
         raise bad_file(
             "header_only", path, "An export holds rows under its header.", "no rows", "Make the export again."
         )
-    return _without_blank_names(path, sheet)
 
 
 def _cut_to(row: list[str], width: int) -> bool:
@@ -186,74 +273,84 @@ def _ragged(path: Path, width: int, lines: Sequence[int]) -> UnusableInput:
     )
 
 
-def _header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+def header_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """Return the names in the first row, without surrounding space; raises UnusableInput for doubled ones."""
     _, header = next(rows, (0, []))
     names = [name.strip() for name in header]
     doubles = sum(count - 1 for name, count in Counter(names).items() if name and count > 1)
     if doubles:
-        raise bad_file(
-            "duplicate_column",
-            path,
-            "Every column has a name of its own.",
-            f"{doubles} names that occur before",
-            "Rename or remove the doubled columns in the export; if the file has no header, say `header: false`.",
-        )
+        remedy = "Rename or remove the doubled columns in the export; if the file has no header, say `header: false`."
+        raise doubled_names(path, doubles, remedy)
     return names
 
 
-def _without_blank_names(path: Path, sheet: _Sheet) -> _Sheet:
+def nameless(path: Path, columns: int) -> UnusableInput:
+    """Return the error about columns without a name that hold values."""
+    return bad_file(
+        "unnamed_column",
+        path,
+        "Every column has a name.",
+        f"{columns} columns without one that hold values",
+        "Name them in the export or remove them.",
+    )
+
+
+def without_blank_names(path: Path, sheet: Sheet) -> Sheet:
     """Drop columns without a name that are empty throughout; refuse those that are not."""
     kept = [index for index, name in enumerate(sheet.names) if name]
     if len(kept) == len(sheet.names):
         return sheet
     blank = [index for index, name in enumerate(sheet.names) if not name]
     if any(row[index].strip() for row in sheet.rows for index in blank):
-        raise bad_file(
-            "unnamed_column",
-            path,
-            "Every column has a name.",
-            f"{len(blank)} columns without one that hold values",
-            "Name them in the export or remove them.",
-        )
+        raise nameless(path, len(blank))
     rows = [[row[index] for index in kept] for row in sheet.rows]
-    return _Sheet([sheet.names[index] for index in kept], rows, sheet.separator, sheet.encoding)
+    return Sheet([sheet.names[index] for index in kept], rows, sheet.separator, sheet.encoding)
 
 
 # Frames -----------------------------------------------------------------------------------------------------------
 
 
-def _joined(source: str, parts: Sequence[tuple[_Sheet, str]]) -> Export:
+def _joined(source: str, parts: Sequence[tuple[Sheet, str]], missing: Sequence[str]) -> Export:
     """Put files of one source under each other, and describe each."""
     import pandas as pd
 
     first, first_file = parts[0]
     for sheet, file in parts[1:]:
         if sheet.names != first.names:
-            raise UnusableInput(
-                "headers_differ",
-                f"Files of one source ({source}) have the same columns in the same order.",
-                f"{file} differs from {first_file}",
-                "Export them alike, or make two sources of them.",
-            )
-    frames = [_frame(sheet) for sheet, _ in parts]
-    detected = tuple(_detected(source, file, sheet, frame) for (sheet, file), frame in zip(parts, frames, strict=True))
+            raise headers_differ(source, file, first_file)
+    frames = [frame_of(sheet) for sheet, _ in parts]
+    pairs = zip(parts, frames, strict=True)
+    detected = tuple(describe(source, file, sheet, frame, missing) for (sheet, file), frame in pairs)
     return Export(source, frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True), detected)
 
 
-def _frame(sheet: _Sheet) -> pd.DataFrame:
+def headers_differ(source: str, file: str, first_file: str) -> UnusableInput:
+    """Return the error about two files of one source that cannot be put under each other."""
+    return UnusableInput(
+        "headers_differ",
+        f"Files of one source ({source}) have the same columns in the same order.",
+        f"{file} differs from {first_file}",
+        "Export them alike, or make two sources of them.",
+    )
+
+
+def frame_of(sheet: Sheet) -> pd.DataFrame:
+    """Return the rows as columns of text."""
     import pandas as pd
 
     cells = zip(*sheet.rows, strict=True) if sheet.rows else ([] for _ in sheet.names)
     return pd.DataFrame({name: pd.Series(column, dtype="str") for name, column in zip(sheet.names, cells, strict=True)})
 
 
-def _detected(source: str, file: str, sheet: _Sheet, frame: pd.DataFrame) -> Detected:
-    from node.formats import distinct_texts
+def describe(source: str, file: str, sheet: Sheet, frame: pd.DataFrame, missing: Sequence[str] = ()) -> Detected:
+    """Return what is shown of a file whose rows are `frame`. missing: texts that stand for "not known"."""
+    from node.sources.formats import distinct_texts
 
-    texts = {str(name): distinct_texts(frame[name], SAMPLE_ROWS) for name in frame}
+    held = {str(name): distinct_texts(frame[name], SAMPLE_ROWS) for name in frame}
+    texts = {name: [text for text in values if text not in missing] for name, values in held.items()}
     return Detected(
         source=source,
-        file=file,
+        file=masked(file),
         separator=sheet.separator,
         encoding=sheet.encoding.removesuffix("-sig"),
         decimal=shown_mark(texts.values()),

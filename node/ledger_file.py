@@ -103,7 +103,7 @@ class Change:
     def next_epoch(self) -> int:
         """The next epoch: 1, 2, …"""
         query = "UPDATE numbers SET value = value + 1 WHERE name = 'epoch' RETURNING value"
-        return int(self.connection.execute(query).fetchone()[0])
+        return _number(self.connection.execute(query).fetchone())
 
 
 class LedgerFile:
@@ -205,8 +205,8 @@ class LedgerFile:
 
     def _time(self, state: State) -> int:
         """The clock, but never before what was seen last: a clock set back revives no deadline."""
-        seen = self._connection.execute("SELECT value FROM numbers WHERE name = 'time'").fetchone()[0]
-        now = max(self._clock(), int(seen), state.time)
+        seen = _number(self._connection.execute("SELECT value FROM numbers WHERE name = 'time'").fetchone())
+        now = max(self._clock(), seen, state.time)
         self._connection.execute("UPDATE numbers SET value = ? WHERE name = 'time' AND value < ?", (now, now))
         return now
 
@@ -235,6 +235,13 @@ def damaged(found: str) -> DamagedLedger:
         found,
         "Stop the node, keep the file as it is, and run privacy/verify.py with the head that the FG holds.",
     )
+
+
+def _number(row: tuple[object, ...] | None) -> int:
+    """The whole number of a row of `numbers`; `DamagedLedger` when there is none."""
+    if row is None or not isinstance(row[0], int):
+        raise damaged("the table of numbers lacks one")
+    return row[0]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -21,14 +21,22 @@ from node.errors import Refusal, RestoredBackup, UnusableInput
 from node.ledger_file import LedgerFile, Slot, damaged, position, storage
 from privacy import canonical
 from privacy.balances import Balance, Run, State, known_run
+from privacy.charter import Charter
 from privacy.errors import PrivacyError
 from privacy.ledger import Account, BrokenRule, Charged, Entry, account_values, genesis
 from privacy.statements import Signed
+from privacy.succession import voucher_values
 
 if TYPE_CHECKING:
-    from privacy.charter import Charter
     from privacy.identity import SigningKey
-    from privacy.statements import Approval, CharterAcceptance, HeadCountersignature, Statement, Withdrawal
+    from privacy.statements import (
+        Approval,
+        CharterAcceptance,
+        Deputation,
+        HeadCountersignature,
+        Statement,
+        Withdrawal,
+    )
 
 
 class ReleaseLike(Protocol):
@@ -153,8 +161,16 @@ class LedgerStore:
         return self.state().runs.get(run)
 
     def last_seen(self) -> int:
-        """When the FG last countersigned a head, or else when the ledger began: seconds since 1970 UTC."""
-        return max(entry.time for entry in self.entries() if entry.kind in ("genesis", "countersign"))
+        """Until when the FG, or a deputy, has seen the ledger; at first its beginning (seconds since 1970 UTC).
+
+        Of a countersignature counts when it was signed, never when it was put in: an old one does not become new.
+        """
+        return self.state().seen_at
+
+    def charters(self) -> tuple[Charter, ...]:
+        """Every charter that was ever in force, oldest first."""
+        kinds = ("charter", "recovery")
+        return tuple(Charter.from_bytes(one.details["charter"]) for one in self.entries() if one.kind in kinds)
 
     def now(self) -> int:
         """Seconds since 1970 UTC, never before what this node saw last, whatever its clock says."""
@@ -172,6 +188,17 @@ class LedgerStore:
         """Take this charter as the one in force; the FG signed exactly it, and versions never go back."""
         details = {"charter": charter.to_bytes(), **_signed(acceptance)}
         self._record("charter", details)
+
+    def record_recovery(
+        self, charter: Charter, acceptance: Signed[CharterAcceptance], vouchers: Sequence[Signed[CharterAcceptance]]
+    ) -> None:
+        """Take the charter that lists a new key for an FG who lost the old one, as enough other FGs vouch."""
+        details = {"charter": charter.to_bytes(), **_signed(acceptance), "vouchers": voucher_values(vouchers)}
+        self._record("recovery", details)
+
+    def record_deputy(self, signed: Signed[Deputation]) -> None:
+        """Take whom the FG names as deputy; the last one counts."""
+        self._record("deputy", _signed(signed))
 
     def record_approval(self, signed: Signed[Approval]) -> None:
         """Take an approval by this school's FG; its serial was never used."""
@@ -304,6 +331,18 @@ class LedgerStore:
         with self._file.change() as change:
             if change.first_time(code, request_hash):
                 change.append("refusal", details)
+
+    def record_fork(self, code: str, head: bytes, note: str) -> bool:
+        """Note that this ledger (`OWN_FORK`) or a peer's has two branches; the same `head` (32 bytes) is noted once.
+
+        note: words of this program, at most 200. Returns whether it was new.
+        """
+        with self._file.change() as change:
+            known = (entry.details for entry in self.entries() if entry.kind == "incident")
+            if any((one["code"], one["head"]) == (code, head) for one in known):
+                return False
+            change.append("incident", {"code": code, "head": head, "note": note})
+            return True
 
     def accept_head(self, expected_head: bytes) -> None:
         """The FG states the newest head it knows; if the ledger ends there, the node answers again.

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from node.cells import DTYPES, Kind, Note, filled
-from node.column_rules import FromRule, OneHotRule, Part, at_week, parts_of
+from node.column_rules import AgeAt, FromRule, OneHotRule, Part, at_week, parts_of
 from node.computed import Rows, evaluate
 from node.errors import UnusableInput
-from node.identifiers import Protected, is_known_identifier
+from node.identifiers import Protected, is_birth_date, is_known_identifier
 from node.mapping_document import Identifier, Keep, MappingDocument, Source, TableRule, all_rules
-from shared_schema import Schema, SchemaError, Type
+from node.sources.cells import DTYPES, Kind, Note, filled
+from shared_schema import About, Schema, SchemaError, Type
 
 KINDS: Mapping[Type, Kind] = {
     Type.PSEUDONYM: "text",
@@ -80,27 +80,31 @@ def identifier_of(document: MappingDocument, name: str, columns: Iterable[str]) 
             "no `identifier` in the mapping",
             "Add `identifier`, or `identifier: false` for a table that is not about students.",
         )
-    if source.records is not None and not set(identifier.column) & set(columns):
+    if source.kinds and not set(identifier.column) & set(columns):
         return None
     return identifier
 
 
 def apply(document: MappingDocument, exports: Mapping[str, Protected], schema: Schema) -> Delivery:
     """Fill every table of the mapping. Raises UnusableInput for a mapping that does not fit exports or schema."""
-    _check(document, exports, schema)
+    fit_check(document, exports, schema)
     settings = {name: settings_of(document, name) for name in exports}
     tallies: dict[tuple[str, str], Counter[str]] = {}
     tables = {
         table: _table(table, rules, _Fill(exports, settings, schema, tallies))
         for table, rules in document.tables.items()
     }
-    counts = tuple(
+    return Delivery(tables, counted(tallies), unread_columns(document, exports))
+
+
+def counted(tallies: Mapping[tuple[str, str], Counter[str]]) -> tuple[Count, ...]:
+    """Return what was counted, in a fixed order, zeros left out."""
+    return tuple(
         Count(table, column, what, rows)
         for (table, column), tally in tallies.items()
         for what, rows in sorted(tally.items())
         if rows
     )
-    return Delivery(tables, counts, _unread(document, exports))
 
 
 # Filling one table ------------------------------------------------------------------------------------------------
@@ -135,20 +139,21 @@ def _table(table: str, rules: Iterable[TableRule], fill: _Fill) -> pd.DataFrame:
 def _parts(table: str, rule: TableRule, fill: _Fill) -> Iterator[pd.DataFrame]:
     """The frames that one table rule gives: one, or one per week or span."""
     protected = _where(table, rule, fill)
+    unit = fill.schema.table(table).unit
     own = {name: fill.column(table, name, column, protected) for name, column in rule.columns.items()}
     if rule.unpivot is None and not rule.spans:
-        yield _kept(table, rule.keep, protected, _frame(protected, own), fill)
+        yield _kept(table, rule.keep, protected, _frame(unit, protected, own), fill)
         return
-    for week, weeks, columns in _blocks(rule):
+    for week, weeks, columns in blocks_of(rule):
         values = {name: fill.column(table, name, column, protected) for name, column in columns.items()}
         there = pd.concat([column.notna() for column in values.values()], axis=1).any(axis=1)
         numbers = {"week": week} if weeks is None else {"week": week, "weeks": weeks}
-        block = _frame(protected, own | values).assign(**numbers)
+        block = _frame(unit, protected, own | values).assign(**numbers)
         yield block[there].astype(dict.fromkeys(numbers, DTYPES["whole"])).reset_index(drop=True)
 
 
-def _blocks(rule: TableRule) -> Iterator[tuple[int, int | None, Mapping[str, Part]]]:
-    """Last week, number of weeks and columns of every block of a wide table."""
+def blocks_of(rule: TableRule) -> Iterator[tuple[int, int | None, Mapping[str, Part]]]:
+    """Yield last week, number of weeks (None: one) and columns of every block of a wide table."""
     if rule.unpivot is not None:
         for week in rule.unpivot.weeks:
             yield week, None, {name: at_week(column, week) for name, column in rule.unpivot.columns.items()}
@@ -156,8 +161,9 @@ def _blocks(rule: TableRule) -> Iterator[tuple[int, int | None, Mapping[str, Par
         yield span.week, span.weeks, span.columns
 
 
-def _frame(protected: Protected, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
-    return pd.DataFrame({"student": protected.students, **columns})
+def _frame(unit: str | None, protected: Protected, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Columns beside the pseudonym of the person that each row is about, where the table has such a column."""
+    return pd.DataFrame(dict(columns) if unit is None else {unit: protected.students, **columns})
 
 
 def _where(table: str, rule: TableRule, fill: _Fill) -> Protected:
@@ -191,8 +197,9 @@ def _kept(table: str, keep: Keep | None, protected: Protected, frame: pd.DataFra
 # Checks before any row is read ------------------------------------------------------------------------------------
 
 
-def _check(document: MappingDocument, exports: Mapping[str, Protected], schema: Schema) -> None:
-    faults = [*_schema_faults(document, schema), *_source_faults(document, exports)]
+def fit_check(document: MappingDocument, exports: Mapping[str, Protected], schema: Schema) -> None:
+    """Raise UnusableInput for a mapping that does not fit the schema or the columns of the exports."""
+    faults = [*_schema_faults(document, schema), *_source_faults(document, exports, schema)]
     faults = list(dict.fromkeys(faults))
     if not faults:
         return
@@ -209,9 +216,10 @@ def _check(document: MappingDocument, exports: Mapping[str, Protected], schema: 
 def _schema_faults(document: MappingDocument, schema: Schema) -> Iterator[tuple[str, str]]:
     for table, rules in document.tables.items():
         names = {name for rule in rules for name in _filled_columns(rule)}
-        if "student" in names:
-            yield "student_is_given", f"table {table} maps `student`, which follows from `identifier`"
-        for name in sorted(names - {"student"}):
+        unit = schema.tables[table].unit if table in schema.tables else None
+        if unit in names:
+            yield "student_is_given", f"table {table} maps `{unit}`, which follows from `identifier`"
+        for name in sorted(names - {unit}):
             try:
                 schema.column(table, name)
             except SchemaError as error:
@@ -225,32 +233,73 @@ def _filled_columns(rule: TableRule) -> Iterator[str]:
         yield from span.columns
 
 
-def _source_faults(document: MappingDocument, exports: Mapping[str, Protected]) -> Iterator[tuple[str, str]]:
+def _source_faults(
+    document: MappingDocument, exports: Mapping[str, Protected], schema: Schema
+) -> Iterator[tuple[str, str]]:
     for table, rules in document.tables.items():
+        about = schema.tables[table].about if table in schema.tables else About.STUDENT
         for rule in rules:
-            if exports[rule.source].students is None:
-                yield "no_identifier", f"table {table} reads {rule.source}, whose rows are not about students"
-            for source, column in sorted(_references(rule)):
+            for source in dict.fromkeys((rule.source, *(part.of for part in _look_ups(rule) if part.of))):
+                if not about.person and exports[source].students is not None:
+                    yield (
+                        "rows_of_people",
+                        f"table {table} is about {about.words.en} and reads {source}, rows of people",
+                    )
+            if about.person and exports[rule.source].students is None:
+                yield "no_identifier", f"table {table} reads {rule.source}, whose rows are not about {about.words.en}"
+            for part in _look_ups(rule):
+                if not part.by and exports[str(part.of)].students is None:
+                    yield (
+                        "no_by",
+                        f"table {table} looks up {part.from_} in {part.of} without `by`",
+                    )
+            for source, column in sorted(references(rule)):
                 yield from _column_faults(document, table, exports[source], column)
+            for column in sorted({name for part in all_rules(rule) for name in _birth_dates(part)}):
+                yield "birth_date_mapped", f"table {table} reads {column} for another purpose than `age_at`"
 
 
-def _references(rule: TableRule) -> set[tuple[str, str]]:
-    """Every (source, column) that a table rule reads."""
-    parts = [part for column in _week_by_week(rule) for part in parts_of(column)]
+def _birth_dates(rule: Part) -> Iterator[str]:
+    """Columns with somebody's day of birth that a rule reads for anything but an age."""
+    if isinstance(rule, FromRule) and is_birth_date(rule.from_):
+        yield rule.from_
+    for name in type(rule).model_fields:
+        value = getattr(rule, name)
+        if isinstance(rule, AgeAt) and name == "born":
+            continue
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Part):
+                yield from _birth_dates(part)
+
+
+def _look_ups(rule: TableRule) -> Iterator[FromRule]:
+    """Every look-up of a table rule, also one inside another rule."""
+    for column in week_by_week(rule):
+        yield from (part for part in parts_of(column) if isinstance(part, FromRule) and part.of is not None)
+
+
+def references(rule: TableRule) -> set[tuple[str, str]]:
+    """Return every (source, column) that a table rule reads."""
     found = {(rule.source, name) for name in rule.where}
-    for part in parts:
+    return found.union(*(cells_read(column, rule.source) for column in week_by_week(rule)))
+
+
+def cells_read(rule: Part, source: str) -> set[tuple[str, str]]:
+    """Return every (source, column) that a column rule reads when it is carried out on rows of `source`."""
+    found: set[tuple[str, str]] = set()
+    for part in parts_of(rule):
         if isinstance(part, OneHotRule):
-            found |= {(rule.source, name) for name in part.one_hot}
+            found |= {(source, name) for name in part.one_hot}
         if isinstance(part, FromRule):
-            found.add((part.of or rule.source, part.from_))
-            found |= {(source, name) for name in part.by for source in (rule.source, str(part.of))}
+            found.add((part.of or source, part.from_))
+            found |= {(str(part.of), one.column) for one in part.by}
     return found
 
 
-def _week_by_week(rule: TableRule) -> Iterator[Part]:
-    """Every column rule with `{week}` filled in."""
+def week_by_week(rule: TableRule) -> Iterator[Part]:
+    """Yield every column rule with `{week}` filled in."""
     yield from all_rules(rule.model_copy(update={"unpivot": None}))
-    for _, _, columns in _blocks(rule):
+    for _, _, columns in blocks_of(rule):
         yield from columns.values()
 
 
@@ -267,8 +316,9 @@ def _column_faults(
         yield "missing_column", f"{protected.source} has no column {column} among its {width}{hint}"
 
 
-def _unread(document: MappingDocument, exports: Mapping[str, Protected]) -> dict[str, tuple[str, ...]]:
-    read = {pair for rules in document.tables.values() for rule in rules for pair in _references(rule)}
+def unread_columns(document: MappingDocument, exports: Mapping[str, Protected]) -> dict[str, tuple[str, ...]]:
+    """Return source -> its columns that no rule reads, dropped ones left out."""
+    read = {pair for rules in document.tables.values() for rule in rules for pair in references(rule)}
     unread = {
         name: tuple(str(column) for column in protected.frame if (name, str(column)) not in read)
         for name, protected in exports.items()

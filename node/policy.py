@@ -50,6 +50,7 @@ class Policy(StrictModel):
     least_collusion_threshold: Annotated[int, Field(ge=1)] = 1
     lifetime_budget: LifetimeBudget = LifetimeBudget()
     own_figures: bool = False
+    sensitive_on_list: bool = False
     plan_days: Annotated[int, Field(ge=1, le=366)] = 30
     countersigned_days: Annotated[int, Field(ge=1, le=3660)] = 366
 

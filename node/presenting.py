@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.terminal import Grid, Report, rational
-from node.folder import NodeFolder, write_card
+from node.folder import NodeFolder, read_card, write_card
 from node.founding import existing
 from node.policy import Policy, read_policy
+from privacy import accounting
 from privacy.identity import fingerprint
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def founded(folder: NodeFolder) -> Report:
 
 
 def _card(folder: NodeFolder) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads(folder.card.read_bytes())
-    return card
+    return read_card(folder)
 
 
 def policy(root: Path, write: bool) -> Report:
@@ -54,7 +54,9 @@ def words(rules: Policy) -> Iterator[str | Grid]:
     """Every rule as a sentence, Dutch first."""
     ready = ("ja", "yes") if rules.ready else ("nee, alles wordt geweigerd", "no, everything is refused")
     own = ("toegestaan", "allowed") if rules.own_figures else ("niet toegestaan", "not allowed")
+    listed = ("tellen mee", "count") if rules.sensitive_on_list else ("tellen niet mee", "do not count")
     budget = rules.lifetime_budget
+    two = f"{accounting.epsilon_from_rho(accounting.shared_sum(budget.rho, 2), Fraction(budget.delta)):.2f}"
     pairs = [
         (f"Data klaar: {ready[0]}.", f"Data ready: {ready[1]}."),
         (f"Minstens {rules.fewest_schools} scholen samen.", f"At least {rules.fewest_schools} schools together."),
@@ -67,7 +69,15 @@ def words(rules: Policy) -> Iterator[str | Grid]:
             f"Een student kost in zijn leven hoogstens epsilon {budget.epsilon} bij delta {budget.delta}.",
             f"A student costs at most epsilon {budget.epsilon} at delta {budget.delta} in a lifetime.",
         ),
+        (
+            f"Wie op twee zulke scholen zit, kost samen hoogstens epsilon {two}.",
+            f"A person at two such schools costs at most epsilon {two} together.",
+        ),
         (f"Cijfers van deze school alleen: {own[0]}.", f"Figures of this school alone: {own[1]}."),
+        (
+            f"Gevoelige kenmerken op de uitnodigingslijst: {listed[0]}.",
+            f"Sensitive features on the invitation list: {listed[1]}.",
+        ),
         (f"Een plan blijft {rules.plan_days} dagen staan.", f"A plan stands for {rules.plan_days} days."),
         (
             f"Hoogstens {rules.countersigned_days} dagen na de laatste handtekening van de FG begint een run.",

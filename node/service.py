@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from experiments import frames
-from experiments.protocol import MAX_REQUEST_BYTES
+from experiments.frames import MAX_REQUEST_BYTES
 from node.errors import UnusableInput
 
 if TYPE_CHECKING:

@@ -1,41 +1,50 @@
 """Arrives: conforming tables. Leaves: the same tables, from disk, or all of the previous delivery: never half of one.
 
-    FOLDER/deliveries/000007/      one delivery: a Parquet file per table and manifest.json
-    FOLDER/current                 the name of the delivery that counts; replaced by rename
+    FOLDER/deliveries/000007/      one delivery that counts: a Parquet file per table and manifest.json
+    FOLDER/reports/000007.json     the report of each delivery there ever was: numbers, no rows
+    FOLDER/current                 the register: which deliveries count; replaced by rename
     FOLDER/store.lock              held while a delivery is written
+    FOLDER/intake.lock             held while one is taken in, or students' data are changed otherwise
 
-A delivery is staged under another name, flushed to disk, renamed, and only then named in `current`. A kill at any
-moment, or a full disk, leaves `current` where it was; what was staged is swept up by the next write.
+Of each layout one delivery counts (`node/register.py`). A delivery is staged under another name, flushed to disk,
+renamed, and only then named in `current`. A kill at any moment, or a full disk, leaves `current` where it was; what was
+staged is swept up by the next write. A folder of an earlier version, whose `current` is one name, is read as it is.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from node import register as registers
+from node.bulk.table import BulkTable, Table
+from node.delivery_files import disk, manifest, read_tables, sync, write_flushed, write_tables
 from node.errors import StorageFailed, UnusableInput
+from node.register import FIRST_GENERATION, UNCOUNTED, UNNAMED, Entry, Register
+from node.union import doubles_of, merged_report, united
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
 
-DELIVERIES, CURRENT, LOCK, MANIFEST = "deliveries", "current", "store.lock", "manifest.json"
+DELIVERIES, REPORTS, CURRENT = "deliveries", "reports", "current"
+LOCK, INTAKE_LOCK = "store.lock", "intake.lock"
 STAGED = "staged-"
-OFFLINE: Mapping[str, Any] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "threads": "2",
-}
 READ_ATTEMPTS = 3  # a write that lands between two files of a read makes the reader start again
+
+Tables = Mapping[str, "pd.DataFrame"]
+Delivered = Mapping[str, Table]
+Keys = Mapping[str, Sequence[str]]
+Found = TypeVar("Found")
+EXCLUSIVE: Keys = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -47,164 +56,259 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """Return the store in a node's data folder, which is made if need be."""
-        with _disk():
-            (folder / DELIVERIES).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with disk():
+            for name in (DELIVERIES, REPORTS):
+                (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(folder)
 
-    def write(self, tables: Mapping[str, pd.DataFrame], report: Mapping[str, Any]) -> str:
-        """Make these tables, with a report of numbers, the delivery that counts; return its name.
+    def write(
+        self,
+        tables: Delivered,
+        report: Mapping[str, Any],
+        replaces: Collection[str] = (),
+        shared: Keys = EXCLUSIVE,
+        generation: int = FIRST_GENERATION,
+    ) -> str:
+        """Make these tables the delivery of their layout (`report["layout"]`) that counts; return its name.
 
-        The previous delivery is removed after the switch. Raises StorageFailed when the disk does not take it all; the
-        previous delivery then still counts.
+        replaces and shared are those of `check_place`; generation: of the key of the pseudonyms. The rows of what it
+        replaces are removed after the switch. Raises what `check_place` raises, and StorageFailed when the disk does
+        not take it all; the previous delivery then still counts.
         """
-        with _disk(), self._writing():
-            self._sweep()
-            staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=self.folder / DELIVERIES))
-            try:
-                _write_tables(staged, tables, report)
-                name = self._next_name()
-                staged.rename(self.folder / DELIVERIES / name)
-            except BaseException:
-                shutil.rmtree(staged, ignore_errors=True)
-                raise
-            _sync(self.folder / DELIVERIES)
-            self._point_at(name)
-            with suppress(OSError):  # the new delivery counts already; the next write sweeps what stays
-                self._sweep()
+        layout = str(report.get("layout", UNNAMED))
+        with disk(), self._writing():
+            before = self.register()
+            self.check_place(tables, layout, replaces, shared)
+            self._sweep(before)
+            name = self._staged(tables, report)
+            rows = {table: len(frame) for table, frame in tables.items()}
+            entry = Entry(layout, 1, name, _now(), rows, str(report.get("verdict", "")))
+            self._switch(replace(before.added(entry, replaces), generation=generation))
         return name
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return every table of the delivery that counts, in the schema's dtypes.
+    def check_place(self, tables: Delivered, layout: str, replaces: Collection[str], shared: Keys) -> None:
+        """Raise UnusableInput when these tables would stand beside those of another layout that counts.
 
-        Raises UnusableInput when nothing was taken in yet, StorageFailed when a file cannot be read.
+        replaces: layouts whose place is taken as well. shared: table -> key, of the tables that several layouts may
+        fill as long as no key stands in two of them; any other table is filled by one layout.
         """
-        for attempt in range(READ_ATTEMPTS):
-            name = self.current()
-            try:
-                return _read_tables(self.folder / DELIVERIES / name)
-            except StorageFailed:
-                if self.current() == name or attempt == READ_ATTEMPTS - 1:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+        for entry in self.register().counting:
+            both = [] if entry.layout in {layout, *replaces} else sorted(set(tables) & set(entry.rows))
+            if exclusive := [table for table in both if table not in shared]:
+                raise _taken(entry, exclusive)
+            there = read_tables(self._place(entry)) if both else {}
+            for table in both:
+                mine = tables[table]
+                mine = mine.frame(shared[table]) if isinstance(mine, BulkTable) else mine
+                if doubles := doubles_of(mine, there[table], shared[table]):
+                    raise _taken(entry, [table], doubles)
+
+    def withdraw(self, layout: str) -> Entry:
+        """Let the delivery of a layout count no longer and remove its rows; return what is known of it now.
+
+        Raises UnusableInput when none of that layout counts. Nothing comes in its place until a delivery is taken in.
+        """
+        with disk(), self._writing():
+            before = self.register()
+            after = before.withdrawn(layout, _now())
+            self._switch(after, swept=True)
+        return next(entry for entry in reversed(after.entries) if entry.layout == layout)
+
+    def rewrite(self, change: Callable[[Tables], Tables], generation: int | None = None) -> int:
+        """Put every delivery that counts through `change`, all of them or none; return how many differ afterwards.
+
+        change: tables -> tables, the same object for a table that stays as it is. generation: of the key the rows are
+        stored under from now on. What was there before is gone from the folder when this returns.
+        """
+        with disk(), self._writing():
+            before = self.register()
+            self._sweep(before)
+            changed: dict[str, tuple[str, Mapping[str, int]]] = {}
+            for entry in before.counting:
+                old = read_tables(self.folder / DELIVERIES / entry.name)
+                new = change(old)
+                if any(new[table] is not old[table] for table in old):
+                    report = manifest(self.folder / DELIVERIES / entry.name)["report"]
+                    rows = {table: len(frame) for table, frame in new.items()}
+                    changed[entry.name] = self._staged(new, report), rows
+            after = replace(before.renamed(changed), generation=generation or before.generation)
+            self._switch(after, swept=True)
+        return len(changed)
+
+    def tables(self, until_week: int | None = None) -> dict[str, pd.DataFrame]:
+        """Return every table of the deliveries that count, in the schema's dtypes.
+
+        until_week: leave out attendance of later weeks and hold its students as a category: all that features at that
+        week need, in a fraction of the memory. Raises UnusableInput when nothing was taken in yet, StorageFailed when a
+        file cannot be read.
+        """
+        return self._reading(lambda found: united([read_tables(self._place(entry), until_week) for entry in found]))
+
+    def ask(self, read: Callable[[Mapping[str, Sequence[Path]]], Found]) -> Found:
+        """Return what `read` makes of the Parquet files of every table that counts; errors as `tables`.
+
+        A table has a file per layout that fills it. `read` is asked again when a delivery lands in between.
+        """
+
+        def asked(entries: tuple[Entry, ...]) -> Found:
+            files: dict[str, list[Path]] = {}
+            for entry in entries:
+                for table in manifest(self._place(entry))["tables"]:
+                    files.setdefault(table, []).append(self._place(entry) / f"{table}.parquet")
+            with disk():
+                return read(files)
+
+        return self._reading(asked)
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """Return layout -> the report that was written with the delivery that counts; errors as `tables`."""
+        return self._reading(
+            lambda entries: {entry.layout: dict(manifest(self._place(entry))["report"]) for entry in entries}
+        )
 
     def report(self) -> dict[str, Any]:
-        """Return the report that was written with the delivery that counts; errors as `tables`."""
-        return dict(_manifest(self.folder / DELIVERIES / self.current())["report"])
+        """Return the reports of `reports` as one: that of the only layout, or all tables and sources together."""
+        reports = list(self.reports().values())
+        return reports[0] if len(reports) == 1 else merged_report(reports)
+
+    def past_report(self, name: str) -> dict[str, Any] | None:
+        """Return the report of a delivery of the register, also of one whose rows are gone; None where it is lost."""
+        try:
+            found = json.loads((self.folder / REPORTS / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def register(self) -> Register:
+        """Return which deliveries there were and which count; empty before the first one."""
+        try:
+            text = (self.folder / CURRENT).read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return Register()
+        return self._of_earlier_version(text.strip()) if text.strip().isdigit() else registers.read(text)
+
+    def last_report(self, layout: str) -> dict[str, Any] | None:
+        """Return the report of the delivery of a layout that counts; None where there is none that can be read."""
+        try:
+            return self.reports().get(layout)
+        except (UnusableInput, StorageFailed):
+            return None
 
     def current(self) -> str:
-        """Return the name of the delivery that counts; raises UnusableInput when there is none."""
-        try:
-            return _name_in(self.folder / CURRENT)
-        except FileNotFoundError:
+        """Return the name of the latest delivery that counts; raises UnusableInput when there is none."""
+        return self._counting()[-1].name
+
+    def _counting(self) -> tuple[Entry, ...]:
+        found = self.register().counting
+        if not found:
             raise UnusableInput(
                 "no_delivery",
                 "Questions are answered from a delivery that was taken in.",
                 "none",
                 "Put exports in the folder and run `coalition-node ingest`.",
-            ) from None
+            )
+        return found
+
+    def _reading(self, read: Callable[[tuple[Entry, ...]], Found]) -> Found:
+        for attempt in range(READ_ATTEMPTS):
+            entries = self._counting()
+            try:
+                return read(entries)
+            except StorageFailed:
+                if self._counting() == entries or attempt == READ_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _place(self, entry: Entry) -> Path:
+        return self.folder / DELIVERIES / entry.name
+
+    def _of_earlier_version(self, name: str) -> Register:
+        """The register of a folder in which `current` is the name of the only delivery."""
+        try:
+            found = manifest(self.folder / DELIVERIES / name)
+        except StorageFailed:  # nothing of it can be read: the next delivery begins anew
+            return Register()
+        layout, verdict = str(found["report"].get("layout", UNNAMED)), str(found["report"].get("verdict", ""))
+        return Register((Entry(layout, 1, name, "", dict.fromkeys(found["tables"], UNCOUNTED), verdict),))
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with (self.folder / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def alone(self) -> Iterator[None]:
+        """One intake, erasure or rotation at a time, from its first look to its last write; another one waits."""
+        with _locked(self.folder / INTAKE_LOCK):
             yield
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return _locked(self.folder / LOCK)
+
+    def _staged(self, tables: Delivered, report: Mapping[str, Any]) -> str:
+        """Write one delivery in full, under the name it will count by; return that name."""
+        staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=self.folder / DELIVERIES))
+        try:
+            write_tables(staged, tables, report)
+            name = self._next_name()
+            write_flushed(self.folder / REPORTS / f"{name}.json", json.dumps(report))
+            staged.rename(self.folder / DELIVERIES / name)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        sync(self.folder / DELIVERIES)
+        return name
+
     def _next_name(self) -> str:
-        numbers = [int(path.name) for path in (self.folder / DELIVERIES).iterdir() if path.name.isdigit()]
-        return f"{max(numbers, default=0) + 1:06d}"
+        names = [path.stem for place in (DELIVERIES, REPORTS) for path in (self.folder / place).iterdir()]
+        return f"{max((int(name) for name in names if name.isdigit()), default=0) + 1:06d}"
 
-    def _point_at(self, name: str) -> None:
+    def _switch(self, register: Register, swept: bool = False) -> None:
+        """Let this register count from now on. swept: it is an error when what no longer counts cannot be removed."""
         fresh = self.folder / f"{CURRENT}.new"
-        with fresh.open("w", encoding="ascii") as file:
-            file.write(name + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_flushed(fresh, registers.text_of(register))
         fresh.replace(self.folder / CURRENT)
-        _sync(self.folder)
+        sync(self.folder)
+        try:
+            self._sweep(register)
+        except OSError as error:  # the register counts already; the next write sweeps what stays
+            if swept:
+                raise _not_removed(type(error).__name__) from error
 
-    def _sweep(self) -> None:
-        """Remove every delivery but the one that counts: what a kill left behind, and what was replaced."""
-        pointer = self.folder / CURRENT
-        counts = _name_in(pointer) if pointer.exists() else ""
+    def _sweep(self, register: Register) -> None:
+        """Remove the rows of every delivery that does not count: what a kill left behind, and what was replaced."""
+        counts = {entry.name for entry in register.counting}
+        known = {entry.name for entry in register.entries}
         for path in (self.folder / DELIVERIES).iterdir():
-            if path.name != counts:
+            if path.name not in counts:
                 shutil.rmtree(path)
+        for path in (self.folder / REPORTS).iterdir():
+            if path.stem not in known:
+                path.unlink()
 
 
-def _name_in(pointer: Path) -> str:
-    """The name in a pointer; a damaged one names no delivery there is."""
-    return pointer.read_text(encoding="ascii", errors="replace").strip()
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with disk():
+        lock = path.open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], report: Mapping[str, Any]) -> None:
-    dtypes = {table: {name: str(kind) for name, kind in frame.dtypes.items()} for table, frame in tables.items()}
-    with _offline() as connection:
-        for table, frame in tables.items():
-            connection.from_df(frame).write_parquet(str(folder / f"{table}.parquet"))
-    (folder / MANIFEST).write_text(json.dumps({"manifest": 1, "tables": dtypes, "report": report}), encoding="utf-8")
-    for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    import duckdb
-
-    manifest = _manifest(folder)
-    try:
-        with _offline() as connection:
-            return {
-                table: connection.read_parquet(str(folder / f"{table}.parquet")).df().astype(dtypes)
-                for table, dtypes in manifest["tables"].items()
-            }
-    except duckdb.Error as error:
-        raise _unreadable(type(error).__name__) from error
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise _unreadable(type(error).__name__) from error
-
-
-def _unreadable(found: str) -> StorageFailed:
-    return StorageFailed(
-        "unreadable_delivery", "A stored delivery is read whole.", found, "Run `coalition-node ingest` again."
+def _taken(entry: Entry, tables: Sequence[str], doubles: int | None = None) -> UnusableInput:
+    rows = "" if doubles is None else f" ({doubles} rows with the key of a row that is there)"
+    return UnusableInput(
+        "table_taken",
+        "A table is filled by one layout, so that no student stands in it twice.",
+        f"{', '.join(tables)}: filled by layout {entry.layout} already{rows}; the previous delivery still counts",
+        f"Put both in one mapping; or take its place with `coalition-node ingest --replaces {entry.layout}`.",
     )
 
 
-@contextmanager
-def _offline() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in memory that fetches and loads nothing. Tables come and go as frames and paths: there is no SQL."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config=dict(OFFLINE))
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """A failure of the disk becomes an error a person can act on."""
-    import duckdb
-
-    try:
-        yield
-    except (OSError, duckdb.Error) as error:
-        raise StorageFailed(
-            "disk",
-            "A delivery is stored whole or not at all.",
-            f"{type(error).__name__}; the previous delivery still counts",
-            "Free disk space or correct the folder's permissions, and ingest again.",
-        ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _not_removed(found: str) -> StorageFailed:
+    return StorageFailed(
+        "not_removed",
+        "Rows that no longer count are removed from the disk.",
+        f"{found}; they no longer count, but files remain",
+        "Correct the folder's permissions and give the same command again.",
+    )

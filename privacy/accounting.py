@@ -8,7 +8,8 @@ here, two ways: proved (`epsilon_from_rho`) and as an estimate from the privacy 
 (`epsilon_pld`).
 
 Unit: one student at one school, records added or removed. Rationals are exact; floats are upper bounds up to
-rounding of the last digits (relative error under 1e-13), and caps are never enforced on them.
+rounding (less than 1e-13 of epsilon, or of 1 where epsilon is smaller), and caps are never enforced on them. Proofs
+stand in `accounting.md`; its labels [A1] to [A9] mark lines here.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def rho_of(delta_steps: int, variance: Fraction) -> Fraction:
     """
     if delta_steps < 0 or variance <= 0:
         raise _error("A release has a sensitivity of 0 or more and a variance above 0.", "another")
-    return Fraction(delta_steps**2) / (2 * Fraction(variance))
+    return Fraction(delta_steps**2) / (2 * Fraction(variance))  # [A1]
 
 
 def epsilon_from_rho(rho: Fraction, delta: Fraction | float) -> float:
@@ -55,7 +56,7 @@ def epsilon_from_rho(rho: Fraction, delta: Fraction | float) -> float:
         return 0.0
     excess = _best_order(float(rho), log_delta)
     tail = (-math.log1p(excess) - log_delta) / excess + math.log(excess) - math.log1p(excess)
-    return max(0.0, (1 + excess) * float(rho) + tail)
+    return max(0.0, (1 + excess) * float(rho) + tail)  # [A2]
 
 
 def rho_from_epsilon(epsilon: Fraction, delta: Fraction | float) -> Fraction:
@@ -65,7 +66,7 @@ def rho_from_epsilon(epsilon: Fraction, delta: Fraction | float) -> Fraction:
     """
     if not 0 <= epsilon <= _MOST_EPSILON:
         raise _error(f"epsilon lies between 0 and {_MOST_EPSILON}.", "another")
-    bound = float(epsilon) - _FLOAT_MARGIN * max(1.0, float(epsilon))
+    bound = float(epsilon) - _FLOAT_MARGIN * max(1.0, float(epsilon))  # [A4]
     low, high = 0, 2 * _MOST_EPSILON * RHO_DENOMINATOR
     while high - low > 1:
         middle = (low + high) // 2
@@ -89,7 +90,7 @@ def epsilon_pld(events: Iterable[tuple[int, Fraction]], delta: Fraction | float)
         return 0.0
     from dp_accounting.pld import privacy_loss_distribution  # a second to import, so only where it is used
 
-    loss = privacy_loss_distribution.from_gaussian_mechanism(1 / math.sqrt(ratio))
+    loss = privacy_loss_distribution.from_gaussian_mechanism(1 / math.sqrt(ratio))  # [A5]
     return float(loss.get_epsilon_for_delta(float(delta)))
 
 
@@ -101,12 +102,12 @@ def several_schools(rhos: Sequence[Fraction]) -> Fraction:
     """
     if any(rho < 0 for rho in rhos):
         raise _error("A cost rho is 0 or more.", "a negative one")
-    return Fraction(sum(_root_up(rho) for rho in rhos), _ROOT_SCALE) ** 2
+    return Fraction(sum(_root_up(rho) for rho in rhos), _ROOT_SCALE) ** 2  # [A6]
 
 
 def shared_sum(rho: Fraction, schools: int) -> Fraction:
     """What one person pays for one shared sum, having a record at `schools` of its schools: m^2 rho, exactly."""
-    return schools**2 * rho
+    return schools**2 * rho  # [A7]
 
 
 def sum_correction(releases: Iterable[tuple[int, Fraction]], honest: int) -> float:
@@ -120,7 +121,7 @@ def sum_correction(releases: Iterable[tuple[int, Fraction]], honest: int) -> flo
     if honest < 1:
         raise _error("At least one school is honest.", f"{honest}")
     eta = math.fsum(dimension * _tau(float(variance / honest), honest) for dimension, variance in releases)
-    if not eta < LARGEST_CORRECTION:
+    if not eta < LARGEST_CORRECTION:  # [A8]
         raise _error("The lattice is so fine that sums of noise are as good as one (eta < 2^-40).", f"{eta:.3g}")
     return eta
 
@@ -133,7 +134,7 @@ def corrected(epsilon: float, delta: float, eta: float, total_variation: float =
     §3).
     """
     wider = epsilon + 2 * eta
-    return wider, math.exp(eta) * delta + (1 + math.exp(wider)) * total_variation
+    return wider, math.exp(eta) * delta + (1 + math.exp(wider)) * total_variation  # [A9]
 
 
 def _best_order(rho: float, log_delta: float) -> float:
@@ -142,7 +143,7 @@ def _best_order(rho: float, log_delta: float) -> float:
     for _ in range(200):
         middle = (low + high) / 2
         excess = math.exp(middle)
-        below = rho * excess * excess + math.log1p(excess) + log_delta < 0
+        below = rho * excess * excess + math.log1p(excess) + log_delta < 0  # [A3]
         low, high = (middle, high) if below else (low, middle)
     return math.exp(high)
 
@@ -162,7 +163,7 @@ def _root_up(rho: Fraction) -> int:
 
 
 def _tau(variance: float, honest: int) -> float:
-    return 10 * math.fsum(math.exp(-2 * math.pi**2 * variance * k / (k + 1)) for k in range(1, honest))
+    return 10 * math.fsum(math.exp(-2 * math.pi**2 * variance * k / (k + 1)) for k in range(1, honest))  # [A8]
 
 
 def _error(rule: str, found: str) -> AccountingError:

@@ -16,7 +16,8 @@ value                          on the wire
 1-D float64, uint64, int64     tags 86, 71, 79: little-endian byte string; no NaN, infinity or -0.0
 =============================  ==============================================================================
 
-Floats outside an array are refused: a lone number that matters is an integer or a rational.
+Floats outside an array are refused: a lone number that matters is an integer or a rational. That one value has
+one encoding, and one encoding one value, is Lemma 0 of `release.md`; labels [C1] to [C6] mark lines here.
 """
 
 import hashlib
@@ -69,7 +70,7 @@ def decode(data: bytes, max_bytes: int, max_depth: int = MAX_DEPTH, max_items: i
     reader = _Reader(bytes(data), min(max_depth, MAX_DEPTH), max_items)
     value = reader.value(0)
     reader.finish()
-    if encode(value) != data:
+    if encode(value) != data:  # [C1]
         raise CanonicalError("a message has one canonical form; this one is written otherwise; encode again")
     return value
 
@@ -81,7 +82,7 @@ def tagged(tag: str, *fields: Value) -> bytes:
     """
     if type(tag) is not str or not tag:
         raise CanonicalError("a signed array starts with its type; this tag is empty or no text; name it")
-    return encode([tag, *fields])
+    return encode([tag, *fields])  # [C2]
 
 
 def is_tagged(value: Value, tag: str, items: int) -> TypeGuard[list[Any]]:
@@ -99,7 +100,7 @@ def digest(tag: str, *fields: Value) -> bytes:
 
 def _write(value: Value, out: bytearray, depth: int) -> None:
     """Append `value`; `type() is`, not isinstance: True must not pass for 1, nor a subclass for its base."""
-    kind = type(value)
+    kind = type(value)  # [C3]
     if value is None or kind is bool:
         out.append(0xF6 if value is None else 0xF5 if value else 0xF4)
     elif kind is int:
@@ -128,7 +129,7 @@ def _write_head(major: int, argument: int, out: bytearray) -> None:
     if argument < 24:
         out.append(major << 5 | argument)
         return
-    size = next(size for size in (1, 2, 4, 8) if argument < 1 << 8 * size)
+    size = next(size for size in (1, 2, 4, 8) if argument < 1 << 8 * size)  # [C4]
     out.append(major << 5 | 23 + size.bit_length())
     out += argument.to_bytes(size, "big")
 
@@ -152,7 +153,7 @@ def _write_bytes(value: bytes, out: bytearray) -> None:
 
 
 def _write_text(value: str, out: bytearray) -> None:
-    if not unicodedata.is_normalized("NFC", value):
+    if not unicodedata.is_normalized("NFC", value):  # [C5]
         raise CanonicalError("text is in Unicode normal form C; this is not; normalise it where it is read")
     try:
         encoded = value.encode("utf-8")
@@ -174,7 +175,7 @@ def _write_map(value: dict[str, Value], out: bytearray, depth: int) -> None:
     if not all(type(key) is str for key in value):
         raise CanonicalError("the keys of a map are text; this map has another key; name its entries")
     _write_head(_MAP, len(value), out)
-    for key in sorted(value, key=encode):
+    for key in sorted(value, key=encode):  # [C6]
         _write_text(key, out)
         _write(value[key], out, depth + 1)
 

@@ -11,10 +11,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from privacy import canonical
 from privacy.errors import CharterError
+from privacy.identity import fingerprint
 from privacy.statements import is_count, is_digest, is_identifier
 
 TAG: Final = "datacoalitie/charter/1"
@@ -78,9 +79,10 @@ class Person:
 
     def __post_init__(self) -> None:
         _require(is_identifier(self.id), "A person's id is 1-64 letters, digits, '.', '-' or '_'.", "another id")
-        _require(self.role in ROLES, f"A role is one of {', '.join(ROLES)}.", f"person {self.id}")
+        known = isinstance(self.role, str) and self.role in ROLES
+        _require(known, f"A role is one of {', '.join(ROLES)}.", f"person {self.id}")
         _require(is_digest(self.key), "A person's key is 32 raw bytes.", f"person {self.id}")
-        outside = self.school == "" and self.role == "coordinator"
+        outside = isinstance(self.school, str) and self.school == "" and self.role == "coordinator"
         _require(
             outside or is_identifier(self.school),
             "Only a coordinator may have no school.",
@@ -205,6 +207,36 @@ def accepts_successor(current: Charter, successor: Charter) -> None:
         "the hash of another charter",
         "Ask the coordinator which charter this one was made from.",
     )
+
+
+class Change(NamedTuple):
+    """One thing that a charter's successor says otherwise; "-" where one does not say it; keys as fingerprints."""
+
+    who: str
+    what: str
+    was: str
+    becomes: str
+
+
+def changes(before: Charter, after: Charter) -> list[Change]:
+    """What the successor changes, sorted: the keys among it are those to compare by another channel."""
+    old, new = _said(before), _said(after)
+    rows = (Change(*place, old.get(place, "-"), new.get(place, "-")) for place in sorted({**old, **new}))
+    return [row for row in rows if row.was != row.becomes]
+
+
+def _said(charter: Charter) -> dict[tuple[str, str], str]:
+    """Everything that a charter fixes, by (who, what)."""
+    said = {("charter", "name"): charter.name, ("coordinator", "key"): fingerprint(charter.coordinator_key)}
+    for number in ("collusion_threshold", "smallest_roster", "schools_per_person", "planning_students"):
+        said["charter", number] = str(getattr(charter, number))
+    for school in charter.schools:
+        said[school.id, "name"] = school.name
+        said[school.id, "node key"], said[school.id, "FG key"] = map(fingerprint, (school.node_key, school.fg_key))
+        said |= {(school.id, f"students {year}"): str(size) for year, size in school.enrolments.items()}
+    for person in charter.people:
+        said[person.id, f"{person.role} of {person.school or 'no school'}"] = fingerprint(person.key)
+    return said
 
 
 def _check_version(charter: Charter) -> None:

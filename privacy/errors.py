@@ -9,7 +9,8 @@ PrivacyError
 |-- CharterError        a coalition charter that contradicts itself
 |-- LedgerError         a ledger entry that breaks an invariant
 |-- DisclosureError     a finding that fails a disclosure rule
-`-- AccountingError     a cost that cannot be computed
+|-- AccountingError     a cost that cannot be computed
+`-- TlsError            a certificate, host or key file of the link between coordinator and relays
 
 No message ever carries a value from a student's row: only parameters, shapes, sizes and public names.
 """
@@ -53,3 +54,7 @@ class DisclosureError(PrivacyError):
 
 class AccountingError(PrivacyError):
     """A privacy cost that cannot be computed from what was given."""
+
+
+class TlsError(PrivacyError):
+    """A certificate, host name or key file of the link between coordinator and relays that cannot be used or made."""

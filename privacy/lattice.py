@@ -4,7 +4,8 @@ A row x in R^d becomes z = trunc(x * min(1, C/|x|) / gamma), with gamma = C/Delt
 exact integer arithmetic whatever the floats did. Everything here is done element by element, or by a
 reduction over one row in a fixed order: no matrix products, nothing whose order depends on the number of rows
 or on memory. So the point of a row is bit for bit the same whatever other rows stand beside it, and the
-sensitivity of the sum is the bound on one row.
+sensitivity of the sum is the bound on one row. Claims and proofs stand in `lattice.md`; its labels [L1] to [L11]
+mark lines here.
 """
 
 import math
@@ -44,7 +45,7 @@ class Lattice:
 
     def __post_init__(self) -> None:
         _check_integer("dimension", self.dimension, MAX_DIMENSION)
-        _check_integer("number of lattice steps", self.steps, MAX_STEPS)
+        _check_integer("number of lattice steps", self.steps, MAX_STEPS)  # [L11]
         if type(self.clip_norm) is not Fraction or not _SMALLEST_CLIP <= self.clip_norm <= _LARGEST_CLIP:
             raise LatticeError(
                 f"a clip norm is a Fraction from 1e-100 to 1e100; here it is {self.clip_norm!r}; plan again"
@@ -68,8 +69,8 @@ def points(rows: Floats, lattice: Lattice) -> Integers:
     with np.errstate(all="ignore"):  # whatever the process asked of NumPy, no value may raise or warn
         scaled, exponent = _scaled(rows)
         factor = _factor(scaled, exponent, lattice)
-        coordinates = np.clip(np.trunc(scaled * factor[:, None]), -lattice.steps, lattice.steps)
-    return _bounded(coordinates.astype(np.int64), lattice.steps)
+        coordinates = np.trunc(scaled * factor[:, None]).astype(np.int64)  # [L5]
+    return _bounded(coordinates, lattice.steps)
 
 
 def total(vectors: Floats | Iterable[Floats], lattice: Lattice) -> Integers:
@@ -81,7 +82,7 @@ def total(vectors: Floats | Iterable[Floats], lattice: Lattice) -> Integers:
     """
     result = np.zeros(lattice.dimension, dtype=np.int64)
     for block in _blocks(vectors, lattice.dimension):
-        result += points(block, lattice).sum(axis=0, dtype=np.int64)
+        result += points(block, lattice).sum(axis=0, dtype=np.int64)  # [L10]
     return result
 
 
@@ -91,10 +92,10 @@ def _scaled(rows: Floats) -> tuple[Floats, npt.NDArray[np.int32]]:
     The power of two makes the scaling exact. A row below 2**-1000 stays smaller than that, and its point is
     zero for every clip norm allowed.
     """
-    finite = np.isfinite(rows).all(axis=1, keepdims=True)
+    finite = np.isfinite(rows).all(axis=1, keepdims=True)  # [L1]
     clean = np.where(finite, rows, 0.0)
     exponent = np.maximum(np.frexp(np.abs(clean).max(axis=1))[1], _LEAST_EXPONENT)
-    return clean * np.ldexp(1.0, -exponent)[:, None], exponent
+    return clean * np.ldexp(1.0, -exponent)[:, None], exponent  # [L2]
 
 
 def _factor(scaled: Floats, exponent: npt.NDArray[np.int32], lattice: Lattice) -> Floats:
@@ -104,7 +105,7 @@ def _factor(scaled: Floats, exponent: npt.NDArray[np.int32], lattice: Lattice) -
     """
     norm: Floats = np.sqrt(_row_sums(scaled * scaled))
     unclipped: Floats = np.ldexp(float(1 / lattice.gamma), exponent)
-    return np.minimum(unclipped, lattice.steps / norm)
+    return np.minimum(unclipped, lattice.steps / norm)  # [L4]
 
 
 def _row_sums(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -112,7 +113,7 @@ def _row_sums(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     while values.shape[1] > 1:
         half = (values.shape[1] + 1) // 2
         folded = values[:, :half].copy()
-        folded[:, : values.shape[1] - half] += values[:, half:]
+        folded[:, : values.shape[1] - half] += values[:, half:]  # [L3]
         values = folded
     return values[:, 0]
 
@@ -121,15 +122,16 @@ def _bounded(coordinates: Integers, steps: int) -> Integers:
     """Check |z|**2 <= Delta**2 in integers; shrink the rows beyond it (rounding of the floats) to within.
 
     A shrunken row is sign(z) * floor(|z| * Delta / ceil(|z|)): its norm is at most Delta in one step, since
-    each coordinate is at most |z_j| * Delta / |z|.
+    each coordinate is at most |z_j| * Delta / |z|. Holds for every int64, whatever the floats did before.
     """
+    coordinates = np.clip(coordinates, -steps, steps)  # [L6]
     high, low = _squared_norms(coordinates)
     bound = np.uint64(steps * steps)
-    suspects = (high > bound >> np.uint64(32)) | ((high == bound >> np.uint64(32)) & (low > bound & _LOW_HALF))
+    suspects = (high > bound >> np.uint64(32)) | ((high == bound >> np.uint64(32)) & (low > bound & _LOW_HALF))  # [L8]
     for row in np.flatnonzero(suspects):
         squared = (int(high[row]) << 32) + int(low[row])
-        ceiling = math.isqrt(squared - 1) + 1
-        magnitude = np.abs(coordinates[row]) * steps // ceiling
+        ceiling = math.isqrt(squared - 1) + 1  # [L9]
+        magnitude = np.abs(coordinates[row]) * steps // ceiling  # [L9]
         coordinates[row] = np.sign(coordinates[row]) * magnitude
     return coordinates
 
@@ -142,7 +144,7 @@ def _squared_norms(coordinates: Integers) -> tuple[npt.NDArray[np.uint64], npt.N
     squares = (coordinates * coordinates).view(np.uint64)
     low = (squares & _LOW_HALF).sum(axis=1, dtype=np.uint64)
     high = (squares >> np.uint64(32)).sum(axis=1, dtype=np.uint64)
-    return high + (low >> np.uint64(32)), low & _LOW_HALF
+    return high + (low >> np.uint64(32)), low & _LOW_HALF  # [L7]
 
 
 def _blocks(vectors: Floats | Iterable[Floats], dimension: int) -> Iterator[Floats]:

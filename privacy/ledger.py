@@ -8,7 +8,8 @@ first). What entries mean together, and which of them may follow which, stands i
 genesis  school, node_key, fg_key
 charter  charter (bytes), statement (a `CharterAcceptance` message), signature
 cap      account, rho
-approval statement (an `Approval` message), signature; `withdrawal` and `countersign` likewise
+approval statement (an `Approval` message), signature; `withdrawal`, `countersign` and `deputy` likewise
+recovery charter, statement, signature (by the key that the charter names), vouchers: [message, signature] of other FGs
 reserve  run, experiment_hash, serial, accounts, rho (the same on every account), deadline
 charge   run, experiment_hash, step, attempt, context_hash, payload_hash, payload_bytes, roster, accounts,
          releases, rho (the sum over releases, charged to every account)
@@ -18,7 +19,9 @@ refusal  code, request_hash, run, step, attempt (the last three may be absent)
 incident code, head, note (words of this program)
 ======== =====================================================================================================
 
-Times are seconds since 1970 UTC; rho is an exact rational (zCDP); nothing here depends on a student's row.
+`deputy` and `recovery` came later: a ledger that holds neither reads as it always did.
+Times are seconds since 1970 UTC; rho is an exact rational (zCDP); nothing here depends on a student's row. What
+the chain proves, and what it cannot, stands in `ledger.md`; its labels [E1] to [E5] mark lines here.
 """
 
 from __future__ import annotations
@@ -81,7 +84,7 @@ class Charged(NamedTuple):
     @property
     def rho(self) -> Fraction:
         """The zCDP cost, an exact rational."""
-        return Fraction(self.delta**2) / (2 * self.variance)
+        return Fraction(self.delta**2) / (2 * self.variance)  # [E1]
 
     def value(self) -> dict[str, canonical.Value]:
         """The release as it stands in an entry."""
@@ -102,7 +105,7 @@ def _is_account(value: object) -> bool:
 def _is_accounts(value: object) -> bool:
     if not (isinstance(value, list) and value and all(_is_account(item) for item in value)):
         return False
-    return len({tuple(item) for item in value}) == len(value)
+    return len({tuple(item) for item in value}) == len(value)  # [E5]
 
 
 def _is_returned(value: object) -> bool:
@@ -138,6 +141,12 @@ def _is_signature(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == SIGNATURE_BYTES
 
 
+def _is_vouchers(value: object) -> bool:
+    if not (isinstance(value, list) and value and all(isinstance(item, list) and len(item) == 2 for item in value)):
+        return False
+    return all(_is_bytes(message) and _is_signature(signature) for message, signature in value)
+
+
 def _is_note(value: object) -> bool:
     return isinstance(value, str) and len(value) <= 200 and value.isprintable()
 
@@ -147,10 +156,12 @@ _SHAPES: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = MappingPr
     {
         "genesis": {"school": is_identifier, "node_key": is_digest, "fg_key": is_digest},
         "charter": {"charter": _is_bytes, **_SIGNED},
+        "recovery": {"charter": _is_bytes, **_SIGNED, "vouchers": _is_vouchers},
         "cap": {"account": _is_account, "rho": is_rho},
         "approval": _SIGNED,
         "withdrawal": _SIGNED,
         "countersign": _SIGNED,
+        "deputy": _SIGNED,
         "reserve": {
             "run": is_digest,
             "experiment_hash": is_digest,
@@ -211,12 +222,12 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The bytes that are hashed and signed."""
-        return canonical.tagged(TAG, self.seq, self.previous, self.time, self.kind, dict(self.details))
+        return canonical.tagged(TAG, self.seq, self.previous, self.time, self.kind, dict(self.details))  # [E2]
 
     @property
     def hash(self) -> bytes:
         """SHA-256 of `to_bytes()`: the head of a ledger that ends with this entry."""
-        return hashlib.sha256(self.to_bytes()).digest()
+        return hashlib.sha256(self.to_bytes()).digest()  # [E3]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Entry:
@@ -245,7 +256,7 @@ def write(entry: Entry, key: SigningKey) -> Record:
 
 def read(record: Record, node_key: bytes) -> Entry:
     """The entry, once `node_key` is shown to have signed it. Raises `PrivacyError` of the kind that fits."""
-    verify(node_key, record.data, record.signature)
+    verify(node_key, record.data, record.signature)  # [E4]
     return Entry.from_bytes(record.data)
 
 

@@ -44,7 +44,7 @@ class EphemeralKey:
     """A school's X25519 secret for one run: made in memory, never written, shown, copied or sent.
 
     OpenSSL wipes the secret when the last reference goes, which `destroy` drops. There is no way in or out
-    for a secret [M9]: a node that restarts makes a new key, of its next epoch.
+    for a secret: a node that restarts makes a new key, of its next epoch.
     """
 
     __slots__ = ("_secret", "public")
@@ -126,17 +126,17 @@ def _pair_secret(own: Party, key: EphemeralKey, peer: Party, context: bytes) -> 
 
 
 def _binding(own: Party, peer: Party, context: bytes) -> bytes:
-    """Return the hash of all that the pair must agree on, the same from both ends [M2]."""
+    """Return the hash of all that the pair must agree on, the same from both ends."""
     low, high = sorted((own, peer), key=lambda party: party.school)
-    return canonical.digest(PAIR_TAG, context, low.school, low.key, high.school, high.key)
+    return canonical.digest(PAIR_TAG, context, low.school, low.key, high.school, high.key)  # [M2]
 
 
 def _blend(mask: Words, secret: bytes, combine: np.ufunc) -> None:
     """Add to `mask`, or subtract from it, the AES-256-CTR keystream of `secret`, mod 2**64, in place.
 
-    The counter starts at zero: a secret makes one keystream in its life [M3].
+    The counter starts at zero: a secret makes one keystream in its life.
     """
-    stream = Cipher(AES256(secret), CTR(bytes(16))).encryptor()
+    stream = Cipher(AES256(secret), CTR(bytes(16))).encryptor()  # [M3]
     zeros, buffer = bytes(8 * _CHUNK), bytearray(8 * _CHUNK + 15)
     for start in range(0, len(mask), _CHUNK):
         part = mask[start : start + _CHUNK]

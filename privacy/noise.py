@@ -1,24 +1,19 @@
 """A variance and the operating system's randomness arrive; exact discrete Gaussian integers leave.
 
-Exact: no value's probability is off by anything, however small, so nothing is added to delta. The method is
+Exact: given uniform bits, no value's probability is off by anything, however small, so nothing is added to
+delta. Claim, assumptions and proof stand in `noise.md`; its labels [N1] to [N14] mark lines here. The method is
 Canonne, Kamath, Steinke 2020 (arXiv:2004.00010), Algorithms 1 to 3, done for a whole block at once:
 
 * a candidate is x = u + t*v with a sign, u uniform on {0..t-1} and P(v >= k) = exp(-k) (Algorithm 2; a
   negative zero is thrown away), where t = floor(sigma) + 1;
 * Algorithm 2 keeps u with probability exp(-u/t), Algorithm 3 keeps x with exp(-(x - s2/t)^2 / (2 s2)), where
   s2 = sigma^2. Given x, both coins are independent, so one coin with the product exp(-r) stands for the two:
-  r = u/t + (x - s2/t)^2 / (2 s2) [N1].
+  r = u/t + (x - s2/t)^2 / (2 s2).
 
 Every question "is a uniform number U of [0, 1) below exp(-r)?" looks at the first 64 bits of U. In doubles
 exp(-r) is known within a margin; where that settles it, the answer is what infinitely many bits would have
-given [N2]. Where it does not (once in about 2**31 questions) further bits of the same U are drawn and
-compared with bounds of exp(-r) in integer arithmetic until it is settled [N3].
-
-The margin. Let p be exp(-r) and q the double computed for it. Where r <= 64, the second term is b^2 with
-|b| <= 8 and x, s2/t at most 9 sqrt(2 s2); u, t and x < 2**53 are exact; a handful of roundings of 2**-53 each
-put b within 2**-47 and r within 2**-42. NumPy's exp errs by a few units in the last place. So |p - q| is
-below 2**-41; where r > 64, p and q are both below 2**-90. The word's conversion to a double errs by
-2**-54 and its cut-off after 64 bits by 2**-64. A margin of 2**-32 is several hundred times the sum.
+given. Where it does not (once in about 2**31 questions) further bits of the same U are drawn and compared with
+bounds of exp(-r) in integer arithmetic until it is settled.
 """
 
 import math
@@ -54,6 +49,7 @@ def discrete_gaussian(count: int, variance: Fraction, source: Source = os.urando
 
     P(x) is proportional to exp(-x^2 / (2 variance)) over all integers, exactly (arXiv:2004.00010,
     Definition 1). `variance` is the parameter sigma^2, a Fraction from 1 to 2**62 in squared lattice steps.
+    A value beyond 63 bits, of probability below 2**-(10**19), is given mod 2**64, as sums and masks are.
     The time taken depends on the draws, never on data. `source` is for tests.
     Raises `NoiseError` for another variance, a negative count, or a source that returns too few bytes.
     """
@@ -64,7 +60,7 @@ def discrete_gaussian(count: int, variance: Fraction, source: Source = os.urando
     missing = count
     while missing > 0:
         candidates = min(_BLOCK, missing * 9 // 4 + 64)  # a candidate is kept with probability about 0.48
-        kept = _draw(candidates, variance, source)[:missing]
+        kept = _draw(candidates, variance, source)[:missing]  # [N12]
         missing -= len(kept)
         parts.append(kept)
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
@@ -72,13 +68,14 @@ def discrete_gaussian(count: int, variance: Fraction, source: Source = os.urando
 
 def _draw(candidates: int, variance: Fraction, source: Source) -> _Integers:
     """Return the signed values of those of `candidates` candidates that are kept, in order."""
-    width = math.isqrt(math.floor(variance)) + 1
+    width = math.isqrt(math.floor(variance)) + 1  # [N1]
     words = _words(_WORDS * candidates, source).reshape(_WORDS, candidates)
     offset, in_range = _uniform(words[0] >> np.uint64(1), width)
-    negative = (words[0] & np.uint64(1)).astype(np.bool_)
+    negative = (words[0] & np.uint64(1)).astype(np.bool_)  # [N3]
     blocks = _geometric(words[1], source)
-    magnitude = offset + width * blocks
-    kept = in_range & ~(negative & (magnitude == 0)) & _accepted(words[2], offset, blocks, variance, width, source)
+    magnitude = offset + width * blocks  # [N13]
+    accepted = _accepted(words[2], offset, blocks, variance, width, source)
+    kept = in_range & ~(negative & ((offset | blocks) == 0)) & accepted  # [N4]
     signed: _Integers = np.where(negative, -magnitude, magnitude)[kept]
     return signed
 
@@ -97,16 +94,16 @@ def _uniform(words: _Words, width: int) -> tuple[_Integers, _Flags]:
     """
     limit = 2**63 - 2**63 % width
     offset: _Integers = (words % np.uint64(width)).astype(np.int64)
-    in_range: _Flags = words < np.uint64(limit)
+    in_range: _Flags = words < np.uint64(limit)  # [N2]
     return offset, in_range
 
 
 def _geometric(words: _Words, source: Source) -> _Integers:
     """Return v with P(v >= k) = exp(-k): the number of k >= 1 with U < exp(-k), for U beginning so."""
     lower, upper = _geometric_thresholds()
-    result = (_TAIL - np.searchsorted(lower, words, side="right")).astype(np.int64)
-    at_most = _TAIL - np.searchsorted(upper, words, side="right")
-    for index in np.flatnonzero(result != at_most):  # [N3] 64 bits leave the choice open
+    result = (_TAIL - np.searchsorted(lower, words, side="right")).astype(np.int64)  # [N5]
+    at_most = _TAIL - np.searchsorted(upper, words, side="right")  # [N5]
+    for index in np.flatnonzero(result != at_most):  # [N6] 64 bits leave the choice open
         result[index] = _exact_geometric(int(words[index]), source)
     return result
 
@@ -131,11 +128,12 @@ def _accepted(
     words: _Words, offset: _Integers, blocks: _Integers, variance: Fraction, width: int, source: Source
 ) -> _Flags:
     """Return which candidates pass their draw with probability exp(-r)."""
-    distance = (offset + width * blocks) - float(variance / width)
-    exponent = offset / width + np.square(distance / math.sqrt(2 * variance))  # [N1]
-    gap = np.exp(-exponent) - words * 2.0**-64
-    result: _Flags = gap > 0  # [N2]
-    for index in np.flatnonzero(np.abs(gap) <= _MARGIN):  # [N3]
+    with np.errstate(all="ignore"):  # whatever the process asked of NumPy, exp(-800) is no error
+        distance = (offset + width * blocks) - float(variance / width)
+        exponent = offset / width + np.square(distance / math.sqrt(2 * variance))  # [N7]
+        gap = np.exp(-exponent) - words * 2.0**-64
+    result: _Flags = gap > 0  # [N8]
+    for index in np.flatnonzero((np.abs(gap) <= _MARGIN) | (blocks >= _TAIL)):  # [N9]
         exact = _exponent(int(offset[index]), int(blocks[index]), variance, width)
         result[index] = _Uniform(int(words[index]), source).below_exp(exact)
     return result
@@ -143,7 +141,7 @@ def _accepted(
 
 def _exponent(offset: int, blocks: int, variance: Fraction, width: int) -> Fraction:
     distance = offset + width * blocks - variance / width
-    return Fraction(offset, width) + distance**2 / (2 * variance)
+    return Fraction(offset, width) + distance**2 / (2 * variance)  # [N7]
 
 
 class _Uniform:
@@ -158,11 +156,11 @@ class _Uniform:
         """Decide whether this number is below exp(-exponent), which is irrational or 1: so this ends."""
         while True:
             lower, upper = exp_bounds(exponent, self._bits)
-            if self._digits + 1 <= lower:
+            if self._digits + 1 <= lower:  # [N10]
                 return True
-            if self._digits >= upper:
+            if self._digits >= upper:  # [N10]
                 return False
-            self._digits = self._digits << 64 | int(_words(1, self._source)[0])
+            self._digits = self._digits << 64 | int(_words(1, self._source)[0])  # [N10]
             self._bits += 64
 
 
@@ -174,13 +172,13 @@ def exp_bounds(exponent: Fraction, bits: int) -> tuple[int, int]:
     """
     if exponent == 0:
         return 1 << bits, 1 << bits
-    halvings = max(0, math.ceil(2 * exponent).bit_length())
+    halvings = math.ceil(2 * exponent).bit_length()
     precision = bits + 2 * halvings + 32
     lower, upper = _small_exp(exponent / 2**halvings, precision)
     for _ in range(halvings):
-        lower, upper = lower * lower >> precision, -(-upper * upper >> precision)
+        lower, upper = lower * lower >> precision, -(-upper * upper >> precision)  # [N11]
     guard = precision - bits
-    return lower >> guard, -(-upper >> guard)
+    return lower >> guard, -(-upper >> guard)  # [N11]
 
 
 def _small_exp(exponent: Fraction, precision: int) -> tuple[int, int]:
@@ -189,12 +187,12 @@ def _small_exp(exponent: Fraction, precision: int) -> tuple[int, int]:
     order = 0
     while True:
         order, low, high = _next_term(order, low, high, exponent)
-        lower -= high
+        lower -= high  # [N11]
         if high <= 1:
             return lower, upper
         upper -= low
         order, low, high = _next_term(order, low, high, exponent)
-        lower, upper = lower + low, upper + high
+        lower, upper = lower + low, upper + high  # [N11]
 
 
 def _next_term(order: int, low: int, high: int, exponent: Fraction) -> tuple[int, int, int]:
@@ -205,5 +203,5 @@ def _next_term(order: int, low: int, high: int, exponent: Fraction) -> tuple[int
 
 def check_variance(variance: Fraction) -> None:
     """Raise `NoiseError` unless the sampler takes this variance: a Fraction from 1 to 2**62."""
-    if type(variance) is not Fraction or not 1 <= variance <= LARGEST_VARIANCE:
+    if type(variance) is not Fraction or not 1 <= variance <= LARGEST_VARIANCE:  # [N14]
         raise NoiseError(f"a variance is a Fraction from 1 to 2**62; here it is {variance!r}; plan it again")

@@ -12,7 +12,8 @@ removed, which are one vector. Sensitivity: that changes S_i by one lattice poin
 (`privacy.lattice`). Were the honest schools' noise one discrete Gaussian of variance sigma^2, a release would
 be rho-zCDP with rho = Delta^2 / (2 sigma^2) (Canonne, Kamath, Steinke 2020, arXiv:2004.00010, Theorem 14). It
 is the sum of at least n - t of them; what that differs by is the correction eta of the accounting (Kairouz,
-Liu, Steinke 2021, arXiv:2102.06387). Fewer colluders than t leave more noise, never less.
+Liu, Steinke 2021, arXiv:2102.06387). Fewer colluders than t leave more noise, never less. The theorem of the
+whole release stands in `release.md`; labels [S1] to [S6] mark lines here.
 """
 
 import os
@@ -64,7 +65,7 @@ class Release:
     @property
     def rho(self) -> Fraction:
         """The cost in zCDP, Delta^2 / (2 sigma^2), exact (arXiv:2004.00010, Theorem 14)."""
-        return Fraction(self.lattice_steps**2) / (2 * self.variance)
+        return Fraction(self.lattice_steps**2) / (2 * self.variance)  # [S1]
 
     def check_planning(self, students: int) -> None:
         """Refuse a release that is too coarse, or could overflow, for a planning total of `students`.
@@ -73,12 +74,12 @@ class Release:
         0.01 sigma, which here is (100 students)^2 <= variance. Sums keep within 2**62 of the 2**63.
         `students` is the charter's planning total, never a count of rows. Raises `LatticeError`.
         """
-        if (100 * students) ** 2 > self.variance:
+        if (100 * students) ** 2 > self.variance:  # [S2]
             raise LatticeError(
                 f"{students} planned students need sigma >= {100 * students} lattice steps; "
                 f"the variance is {self.variance}; plan more lattice steps"
             )
-        if students * self.lattice_steps > _LARGEST_SUM:
+        if students * self.lattice_steps > _LARGEST_SUM:  # [S3]
             raise LatticeError(
                 f"a sum stays within 2**62; {students} students of {self.lattice_steps} steps do not; plan fewer steps"
             )
@@ -107,8 +108,8 @@ def noised_sum(vectors: Floats | Iterable[Floats], release: Release, honest: int
     if type(honest) is not int or honest < 1:
         raise LatticeError(f"noise is shared by 1 or more honest schools; here {honest!r}; correct the charter")
     exact = lattice_sum(vectors, release)
-    share = noise.discrete_gaussian(release.dimension, release.variance / honest, source)
-    return (exact + share).view(np.uint64)
+    share = noise.discrete_gaussian(release.dimension, release.variance / honest, source)  # [S4]
+    return (exact + share).view(np.uint64)  # [S5]
 
 
 def masked_answer(
@@ -123,7 +124,26 @@ def masked_answer(
     if not noised or any(part.ndim != 1 or part.dtype != np.uint64 for part in noised):
         raise LatticeError("an answer joins noised sums, uint64 [d]; here are none, or others; pass those")
     joined = np.concatenate(noised)
-    return joined + pairwise_mask(own, key, roster, context, len(joined))
+    return joined + pairwise_mask(own, key, roster, context, len(joined))  # [S5]
+
+
+def masked_sums(
+    vectors: Sequence[Floats | Iterable[Floats]],
+    releases: Sequence[Release],
+    honest: int,
+    own: Party,
+    key: EphemeralKey,
+    roster: Sequence[Party],
+    context: bytes,
+) -> Words:
+    """Return all that one school says in an exchange: the noised sum of each release, masked: uint64 [D].
+
+    `vectors`: for each release the rows float64 [n, d], or blocks of them; `honest` as in `noised_sum`; the others as
+    in `masked_answer`. Nodes answer with it, and audits try to break it. Raises what these two raise, and
+    `ValueError` unless there are as many `vectors` as `releases`.
+    """
+    noised = [noised_sum(rows, release, honest) for rows, release in zip(vectors, releases, strict=True)]
+    return masked_answer(noised, own, key, roster, context)
 
 
 def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[Integers]:
@@ -139,7 +159,7 @@ def open_lattice(masked: Sequence[Words], releases: Sequence[Release]) -> list[I
     for answer in masked:
         if answer.shape != (ends[-1],) or answer.dtype != np.uint64:
             raise LatticeError(f"an answer is uint64 [{ends[-1]}]; here {answer.dtype} {answer.shape}; refuse this one")
-    centred = np.sum(np.stack(masked), axis=0, dtype=np.uint64).view(np.int64)
+    centred = np.sum(np.stack(masked), axis=0, dtype=np.uint64).view(np.int64)  # [S6]
     return [np.array(part) for part in np.split(centred, ends[:-1])]
 
 

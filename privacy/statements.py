@@ -64,13 +64,15 @@ _RULES: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = MappingProxy
             (is_digest, "32 bytes"),
         ),
         **dict.fromkeys(("run", "head", "key"), (is_digest, "32 bytes")),
-        **dict.fromkeys(("school", "submitter", "reviewer"), (is_identifier, "an id")),
+        **dict.fromkeys(("school", "submitter", "reviewer", "deputy"), (is_identifier, "an id")),
         **dict.fromkeys(
             ("serial", "expires", "signed_at", "epoch", "deadline", "version", "seq"),
             (is_count, "a whole number >= 0"),
         ),
         "cap_rho": (lambda value: value is None or is_rho(value), "an exact rational >= 0, or nothing"),
         "own_figures": (lambda value: isinstance(value, bool), "true or false"),
+        "address": (is_identifier, "an id"),
+        "challenge": (is_digest, "32 bytes"),
         "node_nonce": (lambda value: isinstance(value, bytes) and 16 <= len(value) <= 64, "16 to 64 bytes"),
         "verdict": (lambda value: isinstance(value, str) and value in VERDICTS, " or ".join(VERDICTS)),
     }
@@ -207,6 +209,33 @@ class HeadCountersignature(Statement):
     signed_at: int
 
 
+@dataclass(frozen=True)
+class Deputation(Statement):
+    """An FG lets a deputy with this key act in their place under one charter, until `expires` (seconds since 1970).
+
+    What a deputy may do stands in `privacy.succession`. The last one signed counts: one that has expired ends it.
+    """
+
+    TAG = "datacoalitie/deputation/1"
+    school: str
+    charter_hash: bytes
+    deputy: str
+    key: bytes
+    expires: int
+    signed_at: int
+
+
+@dataclass(frozen=True)
+class Greeting(Statement):
+    """A node says which school it is to whoever reached it at `address` with this fresh challenge."""
+
+    TAG = "datacoalitie/greeting/1"
+    charter_hash: bytes
+    school: str
+    address: str
+    challenge: bytes
+
+
 _TYPES: Final[Mapping[str, type[Statement]]] = MappingProxyType(
     {
         kind.TAG: kind
@@ -219,6 +248,8 @@ _TYPES: Final[Mapping[str, type[Statement]]] = MappingProxyType(
             Review,
             CharterAcceptance,
             HeadCountersignature,
+            Deputation,
+            Greeting,
         )
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from shared_schema.facts import Facts, Numbers, Positions, fill, numbers
 
 HOURS_PER_WEEK = 40.0
 """No student can be absent for more clock hours a week than this (public bound, as table attendance declares)."""
+
+WEEK_CODES = 64  # more than there are weeks: codes of a week and a length side by side
 
 LAST_WEEKS = 3
 """How many of the latest weeks the trend compares with the weeks before."""
@@ -27,15 +30,17 @@ class Absence:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Attendance rows as arrays: whose, the last week, how many weeks, and the hours (finite)."""
+    """Attendance rows as arrays, by last week, number of weeks, and student.
 
+    row: where in the table it stands; place: `WEEK_CODES` times its last week, plus how many weeks it covers.
+    """
+
+    row: Positions
+    place: Positions
     student: Positions
-    week: Positions
-    weeks: Positions
-    hours: Numbers
 
     def where(self, chosen: np.ndarray) -> _Blocks:
-        return _Blocks(self.student[chosen], self.week[chosen], self.weeks[chosen], self.hours[chosen])
+        return _Blocks(self.row[chosen], self.place[chosen], self.student[chosen])
 
 
 def absence(facts: Facts, cutoff_week: int) -> Absence:
@@ -43,62 +48,70 @@ def absence(facts: Facts, cutoff_week: int) -> Absence:
 
     Where the source has only two of total, unauthorised and authorised, the third follows from them.
     """
-    total = _hours(facts, "hours_absent", cutoff_week)
-    without = _hours(facts, "hours_absent_unauthorised", cutoff_week)
-    with_leave = _hours(facts, "hours_absent_authorised", cutoff_week)
+    blocks = _blocks(facts, cutoff_week)
+    total = _hours(facts, "hours_absent", blocks, cutoff_week)
+    without = _hours(facts, "hours_absent_unauthorised", blocks, cutoff_week)
+    with_leave = _hours(facts, "hours_absent_authorised", blocks, cutoff_week)
     derived = np.where(np.isnan(without) & np.isnan(with_leave), np.nan, fill(without, 0.0) + fill(with_leave, 0.0))
     both = np.where(np.isnan(total), derived, total)
     return Absence(
         total=np.minimum(both, HOURS_PER_WEEK),
         unauthorised=np.where(np.isnan(without), np.maximum(total - with_leave, 0.0), without),
         authorised=np.where(np.isnan(with_leave), np.maximum(total - without, 0.0), with_leave),
-        scheduled=_hours(facts, "hours_scheduled", cutoff_week),
+        scheduled=_hours(facts, "hours_scheduled", blocks, cutoff_week),
     )
 
 
-def _hours(facts: Facts, column: str, cutoff_week: int) -> Numbers:
-    """Return [weeks, students]: each row's hours spread evenly over the weeks that no earlier row covers."""
+def _blocks(facts: Facts, cutoff_week: int) -> _Blocks:
+    """Return the rows that end in weeks 1 to `cutoff_week`; a row covers at most the weeks up to its own."""
+    frame, students = facts.rows("attendance")
+    missing = np.full(len(frame), np.nan)
+    ends = np.floor(numbers(frame["week"])) if "week" in frame else missing
+    row = np.flatnonzero((ends >= 1) & (ends <= cutoff_week))
+    week, student = ends[row].astype(np.int64), students[row]
+    weeks = np.floor(fill(numbers(frame["weeks"]) if "weeks" in frame else missing, 1.0))[row]
+    place = week * WEEK_CODES + np.clip(weeks, 1, week).astype(np.int64)
+    return _Blocks(row, place, student).where(np.argsort(place * len(facts.index) + student))
+
+
+def _hours(facts: Facts, column: str, blocks: _Blocks, cutoff_week: int) -> Numbers:
+    """Return [weeks, students]: each row's hours spread evenly over the weeks that no earlier row covers.
+
+    Of several rows for the same student and weeks the one with most hours counts, whatever their order.
+    """
     grid = np.full((cutoff_week, len(facts.index)), np.nan)
     if not facts.has("attendance", column):
         return grid
-    blocks = _blocks(facts, column, cutoff_week)
-    for week, weeks in sorted(set(zip(blocks.week.tolist(), blocks.weeks.tolist(), strict=True))):
-        part = blocks.where((blocks.week == week) & (blocks.weeks == weeks))
-        _spread(grid, part, int(week), int(weeks))
+    given = numbers(facts.rows("attendance")[0][column])[blocks.row]
+    blocks, given = blocks.where(known := ~np.isnan(given)), given[known]
+    hours = np.clip(given, 0.0, HOURS_PER_WEEK * (blocks.place % WEEK_CODES))
+    firsts = np.flatnonzero((_steps(blocks.place) != 0) | (_steps(blocks.student) != 0))
+    if not len(firsts):
+        return grid
+    blocks, hours = blocks.where(firsts), np.maximum.reduceat(hours, firsts)
+    starts = np.flatnonzero(_steps(blocks.place))
+    for start, end in pairwise([*starts, len(hours)]):
+        week, weeks = divmod(int(blocks.place[start]), WEEK_CODES)
+        _spread(grid, blocks.student[start:end], hours[start:end], week, weeks)
     return grid
 
 
-def _blocks(facts: Facts, column: str, cutoff_week: int) -> _Blocks:
-    frame, students = facts.rows("attendance")
-    week = np.floor(numbers(frame["week"])) if "week" in frame else np.full(len(frame), np.nan)
-    weeks = fill(numbers(frame["weeks"]), 1.0) if "weeks" in frame else np.ones(len(frame))
-    hours = numbers(frame[column])
-    known = np.isfinite(hours) & (week >= 1) & (week <= cutoff_week)
-    week, weeks = np.where(known, week, 1.0), np.clip(np.floor(weeks), 1.0, np.where(known, week, 1.0))
-    hours = np.clip(fill(hours, 0.0), 0.0, HOURS_PER_WEEK * weeks)
-    return _one_per_block(_Blocks(students, week.astype(np.int64), weeks.astype(np.int64), hours).where(known))
+def _steps(values: Positions) -> Positions:
+    """How much each value differs from the one before; the first from -1, which none has."""
+    return np.diff(values, prepend=-1)
 
 
-def _one_per_block(blocks: _Blocks) -> _Blocks:
-    """Of several rows for the same student and weeks keep the one with most hours, whatever their order."""
-    order = np.lexsort((blocks.hours, blocks.weeks, blocks.week, blocks.student))
-    blocks = blocks.where(order)
-    last = np.ones(len(order), dtype=bool)
-    same = (np.diff(blocks.student) == 0) & (np.diff(blocks.week) == 0) & (np.diff(blocks.weeks) == 0)
-    last[:-1] = ~same
-    return blocks.where(last)
-
-
-def _spread(grid: Numbers, part: _Blocks, week: int, weeks: int) -> None:
-    """Write one kind of block into the grid: what earlier rows do not explain, over the weeks they do not cover.
+def _spread(grid: Numbers, student: Positions, hours: Numbers, week: int, weeks: int) -> None:
+    """Write the blocks of one last week and length into the grid: hours that earlier ones do not explain, over the
+    weeks that they do not cover.
 
     Blocks may overlap: a total through week 6 minus the total through week 3 is the total of weeks 4 to 6.
     """
-    span = grid[week - weeks : week, part.student]
+    span = grid[week - weeks : week, student]
     known, covered = _total(span), _covered(span)
     free = weeks - covered
-    each = np.maximum(part.hours - known, 0.0) / np.maximum(free, 1.0)
-    grid[week - weeks : week, part.student] = np.where(np.isnan(span), np.minimum(each, HOURS_PER_WEEK), span)
+    each = np.maximum(hours - known, 0.0) / np.maximum(free, 1.0)
+    grid[week - weeks : week, student] = np.where(np.isnan(span), np.minimum(each, HOURS_PER_WEEK), span)
 
 
 def _total(grid: Numbers) -> Numbers:

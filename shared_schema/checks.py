@@ -69,9 +69,9 @@ def _key(table: Table, frame: pd.DataFrame) -> list[str]:
 def duplicates(table: Table, frame: pd.DataFrame) -> Mask:
     """Say of each row whether another row has the same key; all of them are marked, whatever their order."""
     key = _key(table, frame)
-    if not key or "student" not in key:
+    if not key or key[0] != table.key[0]:  # the first column of a key says whose rows these are
         return np.zeros(len(frame), dtype=bool)
-    named = frame["student"].notna().to_numpy(dtype=bool)
+    named = frame[key[0]].notna().to_numpy(dtype=bool)
     return np.asarray(named & frame.duplicated(key, keep=False).to_numpy(dtype=bool), dtype=np.bool_)
 
 

@@ -146,17 +146,15 @@ APPLICATION_STATUS = _codes(
     },
     "CAMBO: status",
 )
-SURVEY = _codes(
-    "survey",
-    "Enquête",
-    "Survey",
-    {
-        "JOB": ("JOB-monitor (studenten)", "JOB monitor (students)"),
-        "MTO": ("medewerkerstevredenheid", "staff satisfaction"),
-        "MWO": ("medewerkersonderzoek", "staff survey"),
-        "BPV": ("BPV-monitor", "work-placement monitor"),
-    },
-)
+_JOB = {"JOB": ("JOB-monitor (studenten)", "JOB monitor (students)")}
+_STAFF = {
+    "MTO": ("medewerkerstevredenheid", "staff satisfaction"),
+    "MWO": ("medewerkersonderzoek", "staff survey"),
+}
+_BPV = {"BPV": ("BPV-monitor", "work-placement monitor")}
+SURVEY = _codes("survey", "Enquête", "Survey", _JOB | _STAFF | _BPV)
+STUDENT_SURVEY = _codes("student_survey", "Enquête onder studenten", "Survey of students", _JOB | _BPV)
+STAFF_SURVEY = _codes("staff_survey", "Enquête onder medewerkers", "Survey of staff", _STAFF)
 ESTIMATE_SUBJECT = _codes(
     "estimate_subject",
     "Waarover de docent oordeelt",
@@ -179,6 +177,51 @@ JUDGEMENT = _codes(
         "onvoldoende": ("onvoldoende", "insufficient"),
     },
 )
+SECTORKAMER = _codes(
+    "sectorkamer",
+    "Sectorkamer van SBB",
+    "Sector chamber of SBB",
+    {
+        "techniek_gebouwde_omgeving": ("techniek en gebouwde omgeving", "engineering and built environment"),
+        "mobiliteit_transport_logistiek_maritiem": (
+            "mobiliteit, transport, logistiek en maritiem",
+            "mobility, transport, logistics and maritime",
+        ),
+        "zorg_welzijn_sport": ("zorg, welzijn en sport", "care, welfare and sports"),
+        "handel": ("handel", "trade"),
+        "ict_creatieve_industrie": ("ict en creatieve industrie", "ICT and creative industry"),
+        "voedsel_groen_gastvrijheid": ("voedsel, groen en gastvrijheid", "food, agriculture and hospitality"),
+        "zakelijke_dienstverlening_veiligheid": (
+            "zakelijke dienstverlening en veiligheid",
+            "business services and security",
+        ),
+        "specialistisch_vakmanschap": ("specialistisch vakmanschap", "specialist crafts"),
+        "entree": ("entree, over alle sectoren", "entry level, across sectors"),
+    },
+    "SBB: sectorkamers",
+)
+INDICATOR = _codes(
+    "indicator",
+    "Kengetal met een landelijke norm",
+    "Indicator with a national norm",
+    {
+        "vsv": ("voortijdig schoolverlaters", "early leavers"),
+        "jaarresultaat": ("jaarresultaat", "year result"),
+        "diplomaresultaat": ("diplomaresultaat", "diploma result"),
+        "startersresultaat": ("startersresultaat", "starters' result"),
+    },
+    "DUO: normen vsv; Inspectie: onderwijsresultaten",
+)
+VSV_LIST = _codes(
+    "vsv_list",
+    "Lijst van een vsv-levering",
+    "List of a delivery on early leavers",
+    {
+        "startpopulatie": ("ingeschreven op 1 oktober, onder de 23", "enrolled on 1 October, under 23"),
+        "vsv": ("(mogelijke) nieuwe voortijdig schoolverlater", "(possible) new early leaver"),
+    },
+    "DUO: A05 and NRSP, against A04, A14 and NenR",
+)
 
 CODE_LISTS = MappingProxyType(
     {
@@ -194,8 +237,13 @@ CODE_LISTS = MappingProxyType(
             RESULT_KIND,
             APPLICATION_STATUS,
             SURVEY,
+            STUDENT_SURVEY,
+            STAFF_SURVEY,
             ESTIMATE_SUBJECT,
             JUDGEMENT,
+            SECTORKAMER,
+            INDICATOR,
+            VSV_LIST,
         )
     }
 )

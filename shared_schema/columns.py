@@ -1,4 +1,4 @@
-"""Nothing arrives; the vocabulary of declarations leaves: `Text`, `CodeList`, `Bounds`, `Column`, `Table`.
+"""Nothing arrives; the vocabulary of declarations leaves: `Text`, `CodeList`, `Bounds`, `Column`, `About`, `Table`.
 
 A column is declared once. Validation, the reference page, synthetic rows and features read that declaration
 and nothing else, so a bound or a code cannot differ between them.
@@ -15,6 +15,9 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from shared_schema.errors import UnknownColumn, remedy
+
+BRIN = "[0-9]{2}[A-Z]{2}"
+"""Form of the number of an institution in DUO's register of institutions."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,40 @@ class Type(enum.StrEnum):
         """Name of the pandas dtype of a conforming column; each of them can hold a missing value."""
         return _DTYPES[self]
 
+
+class About(enum.StrEnum):
+    """Whom or what a table's rows are about. Only tables about students enter an experiment.
+
+    Students, applicants and staff are three populations with accounts of their own; their pseudonyms never meet. Rows
+    about a team or about public figures belong to nobody.
+    """
+
+    STUDENT = "student"
+    APPLICANT = "applicant"
+    STAFF = "staff"
+    TEAM = "team"
+    PUBLIC = "public"
+
+    @property
+    def words(self) -> Text:
+        """What the unit is called on pages and in errors."""
+        return _UNITS[self]
+
+    @property
+    def person(self) -> bool:
+        """Whether each row belongs to one person, named by a pseudonym."""
+        return self in (About.STUDENT, About.APPLICANT, About.STAFF)
+
+
+_UNITS: Mapping[About, Text] = MappingProxyType(
+    {
+        About.STUDENT: Text("studenten", "students"),
+        About.APPLICANT: Text("aanmelders", "applicants"),
+        About.STAFF: Text("medewerkers", "staff"),
+        About.TEAM: Text("teams", "teams"),
+        About.PUBLIC: Text("openbare gegevens", "public figures"),
+    }
+)
 
 _DTYPES: Mapping[Type, str] = MappingProxyType(
     {
@@ -142,6 +179,12 @@ class Table:
     columns: Mapping[str, Column]
     order: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    about: About = About.STUDENT
+
+    @property
+    def unit(self) -> str | None:
+        """The column with the pseudonym of the person that a row is about; None where it is about no person."""
+        return self.about.value if self.about.person else None
 
     def column(self, name: str) -> Column:
         """Return the column called `name`, or raise `UnknownColumn` with the nearest name."""
@@ -164,7 +207,8 @@ class Declared:
         student = student_column()
 
     leaves the finished `Table` as `Person.table`. `nl` is the Dutch prose; `key` the columns that together occur at
-    most once; `order` the columns by which one student's rows are sorted before anything is computed from them.
+    most once; `order` the columns by which one student's rows are sorted before anything is computed from them; `about`
+    whom or what a row is about, which names the pseudonym column (`student`, `applicant`, `staff`) if there is one.
     """
 
     table: ClassVar[Table]
@@ -177,6 +221,7 @@ class Declared:
         key: tuple[str, ...],
         order: tuple[str, ...] = (),
         aliases: tuple[tuple[str, str], ...] = (),
+        about: About = About.STUDENT,
     ) -> None:
         """Gather the class's columns, each named after its attribute, into one `Table`."""
         columns = {
@@ -185,7 +230,8 @@ class Declared:
             if isinstance(value, Column)
         }
         prose = Text(_one_line(nl), _one_line(cls.__doc__ or ""))
-        cls.table = Table(_snake(cls.__name__), title, prose, key, MappingProxyType(columns), order or key, aliases)
+        name = _snake(cls.__name__)
+        cls.table = Table(name, title, prose, key, MappingProxyType(columns), order or key, aliases, about)
 
 
 def _one_line(text: str) -> str:
@@ -197,15 +243,46 @@ def _snake(name: str) -> str:
 
 
 def student_column() -> Column:
-    """Return the column that every table begins with: the school's own pseudonym of the student."""
+    """Return the column that every table about students begins with: the school's own pseudonym of the student."""
+    return _pseudonym("de student", "student", (("OEAPI", "personId"), ("DUO", "PseudoNummer")))
+
+
+def applicant_column() -> Column:
+    """Return the column that a table about applicants begins with; no student has such a pseudonym."""
+    return _pseudonym("de aanmelder", "applicant", (("CAMBO", "bsnhash"),))
+
+
+def staff_column() -> Column:
+    """Return the column that a table about staff begins with; no student has such a pseudonym."""
+    return _pseudonym("de medewerker", "member of staff")
+
+
+def _pseudonym(nl: str, en: str, aliases: tuple[tuple[str, str], ...] = ()) -> Column:
     return Column(
         Type.PSEUDONYM,
         Text(
-            "Pseudoniem van de student binnen deze school: HMAC-SHA256 met een sleutel die de school niet verlaat.",
-            "The student's pseudonym within this school: HMAC-SHA256 with a key that never leaves the school.",
+            f"Pseudoniem van {nl} binnen deze school: HMAC-SHA256 met een sleutel die de school niet verlaat.",
+            f"The {en}'s pseudonym within this school: HMAC-SHA256 with a key that never leaves the school.",
         ),
         nullable=False,
         pattern="[0-9a-f]{32,64}",
         sensitive=True,
-        aliases=(("OEAPI", "personId"), ("DUO", "PseudoNummer")),
+        aliases=aliases,
     )
+
+
+def published_columns() -> tuple[Column, Column]:
+    """Return the last columns of every table of public figures: who published them, and of which day they are."""
+    source = Column(
+        Type.TEXT,
+        Text("Wie de gegevens heeft gepubliceerd, en waarin.", "Who published the figures, and in what."),
+        nullable=False,
+    )
+    source_date = Column(
+        Type.DATE,
+        Text(
+            "Dag waarvoor de gegevens gelden; bij een lijst de dag waarop zij is opgehaald.",
+            "Day for which the figures hold; of a list, the day on which it was fetched.",
+        ),
+    )
+    return source, source_date

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from shared_schema.columns import About
 from shared_schema.errors import did_you_mean
 from shared_schema.extension_document import CodesModel, ColumnModel, ExtensionModel, FeatureModel, Fill
 from shared_schema.schema import ONE_ROW_TABLES, Schema
@@ -78,7 +79,7 @@ def _of_column(base: Schema, model: ExtensionModel, path: Path, given: ColumnMod
         yield Contradiction(path, rule, ("vul die kolom, of kies een andere naam", "map to it, or rename yours"), name)
     yield from _of_type(base, model, path, given)
     yield from _of_bounds(path, given)
-    yield from _of_use(path, given)
+    yield from _of_use(base, path, given)
     if isinstance(given.feature, FeatureModel):
         yield from _of_feature(base, model, path, given, given.feature)
 
@@ -111,7 +112,16 @@ def _of_bounds(path: Path, given: ColumnModel) -> Iterator[Contradiction]:
         yield Contradiction((*path, "bounds"), rule, ("draai om of verruim", "swap or widen"), found)
 
 
-def _of_use(path: Path, given: ColumnModel) -> Iterator[Contradiction]:
+def _of_use(base: Schema, path: Path, given: ColumnModel) -> Iterator[Contradiction]:
+    about = base.tables[path[1]].about
+    if about is not About.STUDENT and (given.outcome or given.feature is not False):
+        rule = (
+            f"alleen een tabel over studenten heeft kenmerken en uitkomsten; deze gaat over {about.words.nl}",
+            f"only a table about students has features and outcomes; this one is about {about.words.en}",
+        )
+        remedy = ("zoek de waarde met de mapping op in 'person'", "look the value up into 'person' by the mapping")
+        yield Contradiction(path, rule, remedy, path[1])
+        return
     if given.outcome and (given.type != "boolean" or path[1] not in ONE_ROW_TABLES):
         tables = ", ".join(ONE_ROW_TABLES)
         rule = (f"een uitkomst is een boolean van {tables}", f"an outcome is a boolean of {tables}")

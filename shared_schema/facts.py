@@ -6,7 +6,7 @@ gives a finite number or "missing" (NaN); nothing raises, for a refusal would te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,17 +22,31 @@ Tables = Mapping[str, pd.DataFrame]
 IDENTITY_TABLES = ("person", "enrolment")
 """A student exists for an experiment when one of these tables holds a row of the student."""
 
-DATED = {"result": "date", "placement": "start_date", "diploma": "date", "application": "created", "survey": "date"}
+DATED = {"result": "date", "placement": "start_date", "diploma": "date", "survey": "date"}
 """The column that dates a row of a table with several rows per student, where it has no week."""
+
+
+def of_students(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Return the tables about students: no other table has a say in who is asked about, or in what is known of them.
+
+    Told by the column that only those tables have: applicants and staff stand under other names (`About`), rows about
+    teams and public figures under none.
+    """
+    return {name: frame for name, frame in tables.items() if "student" in frame.columns}
 
 
 def population(tables: Tables) -> pd.Index:
     """Return every student of the identity tables once, sorted."""
+    return pd.Index(np.sort(everyone(tables)), dtype=object, name="student")
+
+
+def everyone(tables: Tables) -> npt.NDArray[np.object_]:
+    """Return every student of the identity tables once, in the order in which they are met."""
     found = [tables[name]["student"] for name in IDENTITY_TABLES if name in tables]
     if not found:
-        return pd.Index([], dtype=object, name="student")
-    students = pd.concat([series.astype(object) for series in found]).dropna().astype(str).unique()
-    return pd.Index(np.sort(students.astype(object)), dtype=object, name="student")
+        return np.array([], dtype=object)
+    students = pd.concat([series.astype(object) for series in found]).dropna().astype(str)
+    return np.asarray(students.unique(), dtype=object)
 
 
 def numbers(series: pd.Series) -> Numbers:
@@ -81,11 +95,12 @@ class Facts:
     _first: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _rows: dict[str, tuple[pd.DataFrame, Positions]] = field(default_factory=dict, repr=False)
     _ordered: dict[str, tuple[pd.DataFrame, Positions]] = field(default_factory=dict, repr=False)
+    _made: dict[str, tuple[pd.DataFrame, Positions]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, tables: Tables, schema: Schema) -> Facts:
-        """Gather the facts of every student that the identity tables name."""
-        return cls(schema, tables, population(tables))
+        """Gather the facts of every student that the identity tables name; tables about others are left out."""
+        return cls(schema, of_students(tables), population(tables))
 
     def has(self, table: str, column: str) -> bool:
         """Say whether the school delivers this column at all: a property of its mapping, never of its rows."""
@@ -95,10 +110,17 @@ class Facts:
         """Return the rows of known students, and for each the student's position in `index`."""
         if table not in self._rows:
             frame = self.tables.get(table, pd.DataFrame({"student": pd.Series([], dtype=object)}))
-            positions = self.index.get_indexer(pd.Index(frame["student"].astype(object)))
+            positions = self._positions(frame["student"])
             known = positions >= 0
             self._rows[table] = frame.loc[known], positions[known].astype(np.int64)
         return self._rows[table]
+
+    def _positions(self, students: pd.Series) -> Positions:
+        """Return the position of each student in `index`, -1 for none; each text of a category is sought once."""
+        if isinstance(students.dtype, pd.CategoricalDtype):
+            of_category = self.index.get_indexer(students.cat.categories.astype(object))
+            return np.asarray(np.append(of_category, -1)[students.cat.codes], dtype=np.int64)
+        return np.asarray(self.index.get_indexer(pd.Index(students.astype(object))), dtype=np.int64)
 
     def ordered(self, table: str) -> tuple[pd.DataFrame, Positions]:
         """Return the rows by student and then in the table's declared order.
@@ -111,11 +133,18 @@ class Facts:
 
     def _in_order(self, table: str) -> tuple[pd.DataFrame, Positions]:
         frame, positions = self.rows(table)
-        declared = [name for name in self.schema.table(table).order if name in frame.columns]
-        others = sorted(set(frame.columns) - set(declared))
+        names = [name for name in frame.columns if name != "student"]  # which the position stands for
+        declared = [name for name in self.schema.table(table).order if name in names]
+        others = sorted(set(names) - set(declared))
         keys = [_sortable(frame[name]) for name in reversed([*declared, *others])]
         order = np.lexsort([*keys, positions])
         return frame.iloc[order], positions[order]
+
+    def made(self, name: str, make: Callable[[], tuple[pd.DataFrame, Positions]]) -> tuple[pd.DataFrame, Positions]:
+        """Return what `make` gives, made once: rows that follow from these tables, with each row's position."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def until(self, table: str, week: int) -> tuple[pd.DataFrame, Positions]:
         """Return the ordered rows known by the end of teaching week `week`.
@@ -137,8 +166,10 @@ class Facts:
     def first(self, table: str) -> pd.DataFrame:
         """Return each student's first row in the table's declared order, on `index`; absent rows are missing."""
         if table not in self._first:
-            frame, _ = self.ordered(table)
-            self._first[table] = frame.drop_duplicates("student").set_index("student").reindex(self.index)
+            frame, positions = self.ordered(table)
+            begins = np.flatnonzero(np.diff(positions, prepend=-1))
+            first = frame.iloc[begins].drop(columns="student").set_axis(self.index[positions[begins]])
+            self._first[table] = first if len(first) == len(self.index) else first.reindex(self.index)
         return self._first[table]
 
     def column(self, table: str, column: str) -> pd.Series:

@@ -17,6 +17,7 @@ import pandas as pd
 from shared_schema.columns import Text
 from shared_schema.errors import UnknownOutcome, remedy
 from shared_schema.facts import Facts, Numbers, Tables
+from shared_schema.main_enrolment import MainEnrolment, main_on
 from shared_schema.schema import Schema
 from shared_schema.stays import (
     ADMINISTRATIVE,
@@ -26,11 +27,11 @@ from shared_schema.stays import (
     Stays,
     day_number,
     died,
+    died_by,
     enrolled_on,
     first_stays,
     has_diploma,
     next_october,
-    not_funded_on,
     still_enrolled,
     years_later,
 )
@@ -77,7 +78,7 @@ def compute(
     """
     facts = Facts.of(tables, schema)
     known_until = np.inf if as_of is None else day_number(as_of)
-    values = _of_definition(facts, name, known_until) if name in DEFINITIONS else _of_column(facts, name)
+    values = of_definition(facts, name, known_until) if name in DEFINITIONS else _of_column(facts, name)
     values = np.where(_left_by(facts, cutoff_week), np.nan, values)
     inside = ~np.isnan(values)
     return pd.Series(values[inside], index=facts.index[inside], name=name, dtype=np.float64)
@@ -94,7 +95,11 @@ def names(schema: Schema) -> tuple[str, ...]:
     return (*DEFINITIONS, *columns)
 
 
-def _of_definition(facts: Facts, name: str, known_until: float) -> Numbers:
+def of_definition(facts: Facts, name: str, known_until: float) -> Numbers:
+    """Return a definition's outcome per student of `facts.index`: 1.0, 0.0, or NaN outside the population.
+
+    As `compute`, which says what counts; `known_until` is a day number, infinity for a complete export.
+    """
     definition = DEFINITIONS[name]
     if facts.has("enrolment", "end_date"):
         return definition.compute(facts, known_until)
@@ -173,17 +178,27 @@ def early_leavers(facts: Facts, reference: Numbers) -> tuple[Mask, Mask]:
     """Return who is in the vsv population on each student's own 1 October, and who is an early leaver a year later.
 
     Population: funded, enrolled at this school and under 23 on `reference`; a student whose age is unknown, or who
-    died, is outside. Early leaver: in the population, without a startkwalificatie, and not enrolled *at this school*
-    a year later. A school cannot see other schools, so this is the school's own count and never the official one.
+    died before the year was over, is outside. Early leaver: in the population, without a startkwalificatie, and not
+    enrolled *at this school* a year later. A school cannot see other schools, so this is the school's own count and
+    never the official one.
     """
     later = years_later(reference, 1)
-    start = facts.days("enrolment", "start_date")
-    age = facts.numbers("enrolment", "age_at_start") + np.floor((reference - start) / 365.25)
-    counted = enrolled_on(facts, reference) & (age < EARLY_LEAVER_AGE) & ~not_funded_on(facts, reference)
-    counted &= ~died(facts)
+    main = main_on(facts, reference)
+    unfunded = main.number("programme_period", "funded") == 0.0
+    counted = enrolled_on(facts, reference) & (_age_on(facts, main, reference) < EARLY_LEAVER_AGE) & ~unfunded
+    counted &= ~died_by(facts, later)
     prior = np.isin(facts.texts("person", "vooropleiding").astype(str), START_QUALIFICATION)
     qualified = prior | has_diploma(facts, np.full(len(later), -np.inf), later, niveau=2)
     return counted, counted & ~qualified & ~enrolled_on(facts, later)
+
+
+def _age_on(facts: Facts, main: MainEnrolment, day: Numbers) -> Numbers:
+    """Whole years on a day, from the enrolment then in force, else the first; up to a year low: no birthday is kept."""
+    known = main.number("enrolment", "age_at_start")
+    age = known + np.floor((day - main.enrolled_since()) / 365.25)
+    first = facts.numbers("enrolment", "age_at_start")
+    since_first = first + np.floor((day - facts.days("enrolment", "start_date")) / 365.25)
+    return np.where(np.isnan(age), since_first, age)
 
 
 def _school_year(start: Numbers) -> Numbers:

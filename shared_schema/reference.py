@@ -15,6 +15,8 @@ from shared_schema.feature import Feature
 from shared_schema.features import available
 from shared_schema.outcomes import DEFINITIONS, Definition
 from shared_schema.schema import SCHEMA_VERSION, Schema, load_schema
+from shared_schema.spellings import SPELLINGS
+from shared_schema.synonyms import names_of
 
 CUTOFFS = (0, 3, 6, 10)
 """The cut-off weeks at which the sector looks; any week from 0 to 52 may be asked."""
@@ -29,6 +31,16 @@ openbare constanten: een waarde erbuiten telt als de grens en wordt geteld. ⚠ 
 
 Every column is declared once; checks, features, synthetic rows and this page derive from it. Bounds are public
 constants: a value outside counts as the bound and is counted. ⚠ means: identifying or sensitive (GDPR).
+
+Alleen tabellen over studenten komen in een experiment. Aanmelders en medewerkers staan onder andere pseudoniemen;
+tabellen over teams en openbare gegevens dienen wat de school zelf bekijkt en wat zij opzoekt.
+
+Only tables about students enter an experiment. Applicants and staff stand under other pseudonyms; tables about teams
+and public figures serve what the school itself looks at and what it looks up.
+
+Aan synoniemen en schrijfwijzen herkent de mappingassistent (`coalition-node map suggest`) de kolommen en codes van een
+school; zij geven geen waarde een betekenis. / By synonyms and spellings the mapping assistant recognises a school's
+columns and codes; they give no value a meaning.
 """
 
 
@@ -55,21 +67,27 @@ def _grid(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _table(table: Table) -> str:
-    head = ("kolom / column", "type", "betekenis / meaning", "toegestaan / allowed", "ook bekend als / also known as")
+    head = (
+        *("kolom / column", "type", "betekenis / meaning", "toegestaan / allowed", "ook bekend als / also known as"),
+        "synoniemen / synonyms",
+    )
     key = f"Sleutel / key: {', '.join(f'`{name}`' for name in table.key)}." if table.key else ""
     key = key or "Geen sleutel: meer rijen mogen / no key: several rows are allowed."
+    about = table.about.words
+    key = f"Gaat over / about: {about.nl} / {about.en}. {key}"
     also = f" {_also(table.aliases)}" if table.aliases else ""
-    grid = _grid(head, (_column_cells(column) for column in table.columns.values()))
+    grid = _grid(head, (_column_cells(table, column) for column in table.columns.values()))
     title = f"### `{table.name}`: {table.title.nl} / {table.title.en}"
     return f"{title}\n\n{table.prose.nl}\n\n*{table.prose.en}*\n\n{key}{also}\n\n{grid}"
 
 
-def _column_cells(column: Column) -> Iterator[str]:
+def _column_cells(table: Table, column: Column) -> Iterator[str]:
     yield f"`{column.name}`{' ⚠' if column.sensitive else ''}"
     yield column.type.value + ("" if column.nullable else ", verplicht / required")
     yield f"{column.prose.nl} *{column.prose.en}*"
     yield _allowed(column)
     yield _also(column.aliases)
+    yield ", ".join(names_of(table.name, column.name))
 
 
 def _allowed(column: Column) -> str:
@@ -88,7 +106,15 @@ def _also(aliases: Iterable[tuple[str, str]]) -> str:
 def _codes(codes: CodeList) -> str:
     grid = _grid(("code", "Nederlands", "English"), ((f"`{code}`", t.nl, t.en) for code, t in codes.labels.items()))
     source = f"\n\nBron / source: {codes.source}." if codes.source else ""
-    return f"### `{codes.name}`: {codes.title.nl} / {codes.title.en}{source}\n\n{grid}"
+    return f"### `{codes.name}`: {codes.title.nl} / {codes.title.en}{source}\n\n{grid}{_spellings(codes)}"
+
+
+def _spellings(codes: CodeList) -> str:
+    """Other spellings that the mapping assistant knows, a line for each family."""
+    families = SPELLINGS.get(codes.name, ())
+    shown = [", ".join(f"{word} → `{code}`" for word, code in family.items()) for family in families]
+    lead = "\nOok herkend / also recognised:\n\n"
+    return lead + "".join(f"- {line}\n" for line in shown) if shown else ""
 
 
 def _features(schema: Schema) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from shared_schema.columns import Bounds, Column, Table, Type
+from shared_schema.columns import BRIN, Bounds, Column, Table, Type
 from shared_schema.schema import Schema
 
 MISSING_SHARE = 8
@@ -22,7 +22,9 @@ FIRST_DAY = pd.Timestamp("2015-08-01")
 DAYS = 3650
 
 _EXAMPLES: Mapping[str, str] = MappingProxyType({"[1-9][0-9]{3}": "1000", "[0-9]{5}": "00000", "[0-9]{9}": "000000000"})
-"""For each pattern of the schema the digits to which a drawn number is added."""
+"""For each pattern of digits in the schema the digits to which a drawn number is added."""
+
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 def synthetic(table: str, n: int, schema: Schema, seed: int = 0, students: int | None = None) -> pd.DataFrame:
@@ -38,14 +40,14 @@ def synthetic(table: str, n: int, schema: Schema, seed: int = 0, students: int |
     return _distinct(declared, frame).astype({name: column.type.dtype for name, column in declared.columns.items()})
 
 
-def pseudonym(seed: int, student: int) -> str:
-    """Return the made-up pseudonym of student number `student` of a seed."""
-    return hashlib.sha256(f"{seed}/student/{student}".encode()).hexdigest()
+def pseudonym(seed: int, number: int, unit: str = "student") -> str:
+    """Return the made-up pseudonym of student (applicant, member of staff) `number` of a seed."""
+    return hashlib.sha256(f"{seed}/{unit}/{number}".encode()).hexdigest()
 
 
 def _row(table: Table, seed: int, row: int, student: int) -> dict[str, object]:
     drawn = {column.name: _cell(column, _draw(table.name, seed, row, column.name)) for column in table.columns.values()}
-    values = {**drawn, "student": pseudonym(seed, student)}
+    values = drawn if table.unit is None else {**drawn, table.unit: pseudonym(seed, student, table.unit)}
     for name, column in table.columns.items():
         if column.bounds is not None and column.bounds.per:
             values[name] = _scaled(values[name], values.get(column.bounds.per))
@@ -86,6 +88,8 @@ def _range(bounds: Bounds | None) -> tuple[float, float]:
 
 
 def _text(column: Column, bits: int) -> object:
+    if column.pattern == BRIN:
+        return f"{bits % 100:02d}{_LETTERS[bits // 100 % len(_LETTERS)]}{_LETTERS[bits // 3000 % len(_LETTERS)]}"
     digits = _EXAMPLES.get(column.pattern, "")
     if not digits:
         return f"{column.name}-{bits % 20}"

@@ -70,6 +70,7 @@ def load_schema(extension: Path | Mapping[str, Any] | None = None) -> Schema:
 def _meaning(schema: Schema) -> dict[str, Any]:
     tables = {
         name: {
+            "about": table.about.value,
             "key": list(table.key),
             "columns": {column.name: _column_meaning(column) for column in table.columns.values()},
         }

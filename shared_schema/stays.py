@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from shared_schema.facts import Facts, Numbers, Positions, days, numbers, texts
+from shared_schema.facts import Facts, Numbers, Positions, texts
+from shared_schema.periods import DATED_ON, FROM, LEVEL, UNTIL, diplomas, periods, spans
 
 Mask = npt.NDArray[np.bool_]
 
@@ -62,14 +63,6 @@ def next_october(day: Numbers) -> Numbers:
     return np.where(known, np.where(first >= day, first, years_later(first, 1)), np.nan)
 
 
-def spans(frame: pd.DataFrame) -> tuple[Numbers, Numbers]:
-    """Return first and last day of each row: NaN for an unknown start, infinity for an open end."""
-    missing = np.full(len(frame), np.nan)
-    start = days(frame["start_date"]) if "start_date" in frame else missing
-    end = days(frame["end_date"]) if "end_date" in frame else missing
-    return start, np.where(np.isnan(end), np.inf, np.fmax(end, start))
-
-
 def first_stays(facts: Facts, until: float = np.inf) -> Stays:
     """Return each student's first stay as it was known on day `until`: later starts and ends have not happened."""
     frame, positions = facts.ordered("enrolment")
@@ -102,12 +95,14 @@ def _merge(n: int, positions: Positions, start: Numbers, end: Numbers, reason: n
 def rows_on(facts: Facts, table: str, day: Numbers) -> tuple[pd.DataFrame, Positions]:
     """Return the rows of `table` that are in force on each student's own `day` (NaN: none), in declared order.
 
-    A programme period without a start date is in force from the beginning of its enrolment.
+    A programme period lies within its enrolment and ends where the next one of that enrolment begins.
     """
-    frame, positions = facts.ordered(table)
-    start, end = spans(frame)
     if table == "programme_period":
-        start = np.where(np.isnan(start), -np.inf, start)
+        frame, positions = periods(facts)
+        start, end = frame[FROM].to_numpy(np.float64), frame[UNTIL].to_numpy(np.float64)
+    else:
+        frame, positions = facts.ordered(table)
+        start, end = spans(frame)
     own = day[positions]
     now = (start <= own) & (own <= end)
     return frame.loc[now], positions[now]
@@ -126,44 +121,33 @@ def still_enrolled(facts: Facts, until: float) -> Mask:
     return _any(facts, positions[(start <= until) & ((end > until) | np.isinf(end))])
 
 
-def died(facts: Facts) -> Mask:
-    """Say of each student whether any enrolment ended by death; nobody is counted as a leaver then."""
+def died_by(facts: Facts, day: Numbers) -> Mask:
+    """Say of each student whether an enrolment ended by death by the student's own `day`; an undated death counts."""
     frame, positions = facts.ordered("enrolment")
     if "reden_uitschrijving" not in frame:
         return np.zeros(len(facts.index), dtype=bool)
-    return _any(facts, positions[texts(frame["reden_uitschrijving"]) == DEATH])
+    _, end = spans(frame)
+    known = np.isinf(end) | (end <= day[positions])
+    return _any(facts, positions[(texts(frame["reden_uitschrijving"]) == DEATH) & known])
 
 
-def value_on(facts: Facts, table: str, column: str, day: Numbers) -> npt.NDArray[np.object_]:
-    """Return a column of the latest row in force on each student's `day` as text, empty where there is none."""
-    frame, positions = rows_on(facts, table, day)
-    out = np.full(len(facts.index), "", dtype=object)
-    if column in frame:
-        out[positions] = texts(frame[column])
-    return out
+def died(facts: Facts) -> Mask:
+    """Say of each student whether any enrolment ended by death, whenever that was."""
+    return died_by(facts, np.full(len(facts.index), np.inf))
 
 
-def not_funded_on(facts: Facts, day: Numbers) -> Mask:
-    """Say of each student whether the period in force on `day` is registered as not funded; unknown is funded."""
-    frame, positions = rows_on(facts, "programme_period", day)
-    out = np.zeros(len(facts.index), dtype=bool)
-    if "funded" in frame:
-        out[positions] = numbers(frame["funded"]) == 0.0
-    return out
-
-
-def has_diploma(facts: Facts, since: Numbers, until: Numbers, niveau: int = 1) -> Mask:
+def has_diploma(facts: Facts, since: Numbers, until: Numbers, niveau: int = 1, undated: bool = True) -> Mask:
     """Say of each student whether a diploma of at least `niveau` is dated from `since` to `until`, both inclusive.
 
-    An undated diploma counts; a diploma of unknown level counts as level 1.
+    An undated diploma counts, or, with `undated` false, counts on the last day of its enrolment if that is known. A
+    diploma of which the level is not delivered (DUO RO) has that of the student's own period of the same programme or
+    enrolment; where that is unknown too it counts as level 1.
     """
-    frame, positions = facts.ordered("diploma")
-    missing = np.full(len(frame), np.nan)
-    date = days(frame["date"]) if "date" in frame else missing
-    level = numbers(frame["niveau"]) if "niveau" in frame else missing
-    inside = np.isnan(date) | ((date >= since[positions]) & (date <= until[positions]))
-    enough = np.where(np.isnan(level), 1.0, level) >= niveau
-    return _any(facts, positions[inside & enough])
+    frame, positions = diplomas(facts)
+    date, ended = frame[DATED_ON].to_numpy(np.float64), frame[UNTIL].to_numpy(np.float64)
+    day = date if undated else np.where(np.isnan(date), np.where(np.isinf(ended), np.nan, ended), date)
+    inside = (np.isnan(day) & undated) | ((day >= since[positions]) & (day <= until[positions]))
+    return _any(facts, positions[inside & (frame[LEVEL].to_numpy(np.float64) >= niveau)])
 
 
 def _any(facts: Facts, positions: Positions) -> Mask:

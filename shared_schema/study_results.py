@@ -54,7 +54,8 @@ def _share(frame: pd.DataFrame) -> Numbers:
     missing = np.full(len(frame), np.nan)
     score = numbers(frame["score"]) if "score" in frame else missing
     highest = fill(numbers(frame["score_max"]) if "score_max" in frame else missing, DUTCH_MARK)
-    return np.clip(np.where(highest > 0, score / np.where(highest > 0, highest, 1.0), np.nan), 0.0, 1.0)
+    with np.errstate(over="ignore"):  # a warning would say that such a row is there; the share is clipped anyway
+        return np.clip(np.where(highest > 0, score / np.where(highest > 0, highest, 1.0), np.nan), 0.0, 1.0)
 
 
 def _source(

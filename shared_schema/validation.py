@@ -6,7 +6,7 @@ bounds, blanks what no code list knows and sets aside rows without a usable key;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from shared_schema.errors import did_you_mean
 from shared_schema.report import REMEDIES, RULES, Finding, Level, Report, count, finding
 from shared_schema.schema import Schema
 
-__all__ = ["RULES", "Finding", "Level", "Report", "clip_to_bounds", "conform", "pandera_schema", "validate"]
+__all__ = ["RULES", "Finding", "Level", "Report", "blank", "clip_to_bounds", "conform", "pandera_schema", "validate"]
 
 
 def validate(table: str, frame: pd.DataFrame, schema: Schema) -> Report:
@@ -29,10 +29,10 @@ def validate(table: str, frame: pd.DataFrame, schema: Schema) -> Report:
     only; whatever is wrong with the frame stands in the report.
     """
     declared = schema.table(table)
-    structure = _structure(declared, frame)
+    structure = structure_of(declared, list(map(str, frame.columns)), len(frame))
     usable = _usable(declared, frame)
     readable, unread = read_types(declared, usable)
-    return _report(declared, frame, [*structure, *unread, *_rows(declared, readable)])
+    return report_of(declared, len(frame), [*structure, *unread, *_rows(declared, readable)])
 
 
 def conform(table: str, frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, Report]:
@@ -46,7 +46,7 @@ def conform(table: str, frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFra
     declared = schema.table(table)
     report = validate(table, frame, schema)
     readable, _ = read_types(declared, _usable(declared, frame))
-    blanked = _blank(declared, readable)
+    blanked = blank(declared, readable)
     clipped, _ = clip_to_bounds(table, blanked, schema)
     keep = ~_unusable_rows(declared, clipped)
     aside = int((~keep).sum())
@@ -69,11 +69,11 @@ def clip_to_bounds(table: str, frame: pd.DataFrame, schema: Schema) -> tuple[pd.
     return out, tuple(findings)
 
 
-def _structure(table: Table, frame: pd.DataFrame) -> list[Finding]:
-    names = [str(name) for name in frame.columns]
+def structure_of(table: Table, names: Sequence[str], rows: int) -> list[Finding]:
+    """Return what is wrong with the form of a table with these columns and this many rows."""
     findings = (
         []
-        if len(frame)
+        if rows
         else [finding("missing_table", "", 0, Text("lever een bestand met rijen", "deliver a file with rows"))]
     )
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -146,13 +146,14 @@ def _of_check(name: str, rows: int) -> Finding:
     return finding(rule, column, rows, REMEDIES[rule])
 
 
-def _report(table: Table, frame: pd.DataFrame, findings: list[Finding]) -> Report:
+def report_of(table: Table, rows: int, findings: Sequence[Finding], aside: int = 0) -> Report:
+    """Return the report of a table with this many rows: grave findings first."""
     order = list(Level)[::-1]
     ranked = sorted(findings, key=lambda finding: (order.index(finding.level), finding.rule, finding.column))
-    return Report(table.name, len(frame), tuple(ranked))
+    return Report(table.name, rows, tuple(ranked), aside)
 
 
-def _blank(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+def blank(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame in which unknown codes and texts of a wrong form are missing."""
     out = frame.copy()
     for name in frame.columns:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from shared_schema import load_schema, reference
-from tests.pages import commands, errors, flow
+from tests.pages import commands, errors, flow, layouts
 
 ROOT = Path(__file__).parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/schema.md": lambda: reference.page(load_schema()),
     "docs/commands.md": commands.page,
     "docs/errors.md": errors.page,
+    "docs/layouts.md": layouts.page,
     "docs/flow.svg": flow.page,
 }
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import sys
 
-from experiments.benchmarks import masks, report, scale, uci697
+from experiments.benchmarks import bulk, exchange, flower, masks, report, samplers, scale, uci697
 
-BENCHMARKS = {"uci697": uci697.main, "scale": scale.main, "masks": masks.main}
+BENCHMARKS = {
+    "uci697": uci697.main,
+    "scale": scale.main,
+    "masks": masks.main,
+    "samplers": samplers.main,
+    "exchange": exchange.main,
+    "bulk": bulk.main,
+    "flower": flower.main,
+}
 
 
 def main(names: list[str]) -> int:

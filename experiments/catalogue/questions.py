@@ -29,6 +29,11 @@ class Question(StrictModel):
     beyond: Bilingual | None = None
     public: bool = False
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every `table.column` that serves this question."""
+        return (*self.needs, *(name for names in self.one_of for name in names))
+
 
 class Catalogue(StrictModel):
     """Every question, by number from 1."""
@@ -42,7 +47,8 @@ class Service:
     """Whether a school's data can serve one question.
 
     verdict: `yes`; `no` (columns lack); `extension` (the columns are there, and the coalition still has to declare what
-    the shared schema does not hold); `public` (no rows of a school are needed). lacking: names, alternatives with `or`.
+    the shared schema does not hold); `public` (no rows of a school are needed). release: the types of release of
+    `questions.yaml`. lacking: names, alternatives with `or`. beyond: what an extension has to declare.
     """
 
     number: int
@@ -50,13 +56,16 @@ class Service:
     title_en: str
     verdict: Literal["yes", "no", "extension", "public"]
     lacking: tuple[str, ...]
+    release: str = ""
+    beyond_nl: str = ""
+    beyond_en: str = ""
 
 
 def load_questions(schema: Schema) -> tuple[Question, ...]:
     """Return the questions in order. Raises UnknownTable or UnknownColumn for a column that the schema lacks."""
     items = documents.read(FILE, Catalogue).items
     for question in items:
-        for name in (*question.needs, *(name for names in question.one_of for name in names)):
+        for name in question.columns:
             table, _, column = name.partition(".")
             schema.column(table, column)
     return tuple(sorted(items, key=lambda question: question.number))
@@ -75,4 +84,6 @@ def _service(question: Question, present: Collection[str]) -> Service:
         verdict = "public"
     elif not lacking and question.beyond is not None:
         verdict = "extension"
-    return Service(question.number, question.title.nl, question.title.en, verdict, tuple(lacking))
+    beyond = (question.beyond.nl, question.beyond.en) if question.beyond else ("", "")
+    title = question.title
+    return Service(question.number, title.nl, title.en, verdict, tuple(lacking), question.release, *beyond)

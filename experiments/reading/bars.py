@@ -8,8 +8,9 @@ from fractions import Fraction
 from itertools import groupby
 
 from experiments.reading.figure import Figure, Table, interval
-from experiments.reading.finding import Account, Comparison, Estimate, Finding, Weight
+from experiments.reading.finding import Account, Comparison, Finding, Weight
 from experiments.reading.frame import legend
+from experiments.reading.record import Estimate
 from experiments.reading.svg import BOLD, WIDTH, Canvas, shorten
 from experiments.reading.text import Text
 

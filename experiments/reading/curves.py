@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from experiments.reading.figure import Figure, Table, interval
-from experiments.reading.finding import AtK, Estimate, Finding
+from experiments.reading.finding import AtK, Finding
 from experiments.reading.frame import Frame, ceiling, legend, ticks
+from experiments.reading.record import Estimate
 from experiments.reading.text import Text
 
 

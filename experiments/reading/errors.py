@@ -2,7 +2,8 @@
 
 ReadingError         a finding cannot be turned into a page
 ├── FindingError     the finding's JSON object is not what version 1 promises
-└── CatalogueError   a text is missing, in one language or in both
+├── CatalogueError   a text is missing, in one language or in both
+└── SheetError       a school's own page is not made as it should be
 """
 
 from experiments.errors import ExperimentError
@@ -24,3 +25,9 @@ class CatalogueError(ReadingError):
     """A text that a page needs is not in the catalogue."""
 
     code = "catalogue"
+
+
+class SheetError(ReadingError):
+    """A school's own page has a table or a name that no page can have."""
+
+    code = "sheet"

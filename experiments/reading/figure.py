@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from experiments.reading.finding import Estimate
+from experiments.reading.record import Estimate
 from experiments.reading.text import Text
 
 

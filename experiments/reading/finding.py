@@ -5,60 +5,21 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from experiments.reading.audit_record import Audit
 from experiments.reading.errors import FindingError
-
-MAX_ROWS = 100_000  # receipts of 60 schools over a year of retries stay far below this
-MAX_DIGITS = 4096  # a rational longer than this is an attack on the page, not a budget
-
-
-def _rational(value: str) -> str:
-    if len(value) > MAX_DIGITS:
-        raise ValueError(f"a rational has at most {MAX_DIGITS} characters")
-    try:
-        Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError("write an exact number as 'numerator/denominator'") from error
-    return value
-
-
-Rational = Annotated[str, AfterValidator(_rational)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Moment = int | datetime  # seconds since 1970 (signed statements) or an ISO 8601 moment
-
-
-class Record(BaseModel):
-    """Unknown keys are refused, numbers are finite, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Bilingual(Record):
-    """One text in both languages of the sector."""
-
-    nl: str
-    en: str
-
-    def pick(self, language: str) -> str:
-        """Return the text in `language`."""
-        return self.nl if language == "nl" else self.en
-
-
-class Estimate(Record):
-    """A figure with its interval; the interval includes sampling and privacy noise."""
-
-    value: float
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low <= self.value <= self.high:
-            raise ValueError("an estimate lies inside its own interval: low <= value <= high")
-        return self
+from experiments.reading.record import (
+    MAX_ROWS,
+    Bilingual,
+    Count,
+    Estimate,
+    Moment,
+    Positive,
+    Rational,
+    Record,
+    Share,
+)
 
 
 class School(Record):
@@ -268,7 +229,10 @@ class Disclosure(Record):
 
 
 class Finding(Record):
-    """Version 1 of a published finding; every key is present, null where it does not apply."""
+    """Version 1 of a published finding; every key is present, null where it does not apply.
+
+    One key came later: a finding without `audit` is from before mechanisms were audited, and reads as one without.
+    """
 
     schema_version: Literal[1]
     kind: Literal["finding"]
@@ -286,6 +250,7 @@ class Finding(Record):
     evaluation: Evaluation
     comparison: Comparison | None
     privacy: Privacy
+    audit: Audit | None = None
     evidence: Evidence
     disclosure: Disclosure
     limits: tuple[Bilingual, ...]
@@ -294,6 +259,15 @@ class Finding(Record):
     def _comparison_only_in_a_rehearsal(self) -> Self:
         if self.comparison is not None and not self.rehearsal:
             raise ValueError("pooled and local models are shown only in a rehearsal: leave `comparison` null")
+        return self
+
+    @model_validator(mode="after")
+    def _audit_is_of_this_promise(self) -> Self:
+        if self.audit is not None:
+            whole, promised = self.audit.mechanism.whole, self.privacy
+            same = Fraction(whole.parameters.delta) == Fraction(promised.delta)
+            if not same or whole.epsilon_claimed > promised.epsilon:
+                raise ValueError("an audit tests what is promised here: the same delta and no larger epsilon")
         return self
 
     def school_name(self, identifier: str) -> str:

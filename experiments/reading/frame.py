@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiments.reading.finding import Estimate
+from experiments.reading.record import Estimate
 from experiments.reading.svg import CHARACTER, Canvas, Point
 
 TOP, BOTTOM, LEFT, RIGHT = 58.0, 54.0, 52.0, 16.0

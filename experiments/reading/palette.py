@@ -40,6 +40,9 @@ DARK: Mapping[str, str] = {
     "cautionground": "#33290f",
 }
 
+TONES_LIGHT: Mapping[str, str] = {"bad": "#a01f2b", "goodground": "#e6f4ea", "badground": "#fdeaea"}
+TONES_DARK: Mapping[str, str] = {"bad": "#ff9c98", "goodground": "#17301f", "badground": "#3a1a1c"}
+
 
 def variables(colours: Mapping[str, str]) -> str:
     """Return CSS custom properties, one per colour."""
@@ -50,3 +53,9 @@ def stylesheet() -> str:
     """Return the rules that choose light or dark; paper is always light."""
     dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}"
     return f":root{{{variables(LIGHT)}}}\n{dark}\n"
+
+
+def tones() -> str:
+    """Return the rules for the colours of a judgement, which only a school's own pages have."""
+    dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{variables(TONES_DARK)}}}}}"
+    return f":root{{{variables(TONES_LIGHT)}}}\n{dark}\n"

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from experiments.reading.finding import AtK, Estimate, Finding
+from experiments.reading.finding import AtK, Finding
+from experiments.reading.record import Estimate
 from experiments.reading.svg import Canvas
 from experiments.reading.text import Text
 

@@ -13,16 +13,22 @@ from numpy.typing import NDArray
 
 from experiments.synthetic.attendance import LAST_WEEK, PERIOD_WEEKS, WEEKS
 from experiments.synthetic.background import Columns
+from experiments.synthetic.early_leaving import LEAVER_REPORTS, LEAVING, START_REPORTS, STARTING, YEARS, population
+from experiments.synthetic.placements import placements
 from experiments.synthetic.programmes import CATALOGUE
 from experiments.synthetic.sector import SyntheticSchool
+from experiments.synthetic.surveys import BPV_DATE, JOB_DATE, bpv_monitor, job_monitor
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LAST_MONTH = 15  # later reports are those of a year, which name no enrolment
+
 
 def tables(school: SyntheticSchool) -> dict[str, pd.DataFrame]:
-    """Return person, enrolment, programme_period, attendance, result and diploma, in the schema's dtypes.
+    """Return person, enrolment, programme_period, attendance, result, placement, diploma, survey and vsv_report.
 
+    In the schema's dtypes: every table about students that any layout fills.
     `student` is a made-up pseudonym of 32 hex digits; `team` and `college` are those of the programme.
     """
     student = pseudonyms(school)
@@ -32,7 +38,10 @@ def tables(school: SyntheticSchool) -> dict[str, pd.DataFrame]:
         "programme_period": _frame(_programme_period(school, student)),
         "attendance": _frame(_attendance(school, student)),
         "result": _frame(_result(school, student)),
+        "placement": _frame(_placement(school, student)),
         "diploma": _frame(_diploma(school, student)),
+        "survey": _frame(_survey(school, student)),
+        "vsv_report": _frame(_vsv_report(school, student)),
     }
 
 
@@ -132,6 +141,63 @@ def _diploma(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
         "niveau": rows["niveau"],
         "funded": np.ones(len(rows["student"]), dtype=bool),
     }
+
+
+def _placement(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    rows = placements(school)
+    return {
+        "student": student[rows["student"]],
+        "enrolment_id": rows["enrolment_id"].astype(str),
+        "placement_id": rows["placement_id"].astype(str),
+        **{name: rows[name] for name in ("start_date", "planned_end_date", "end_date", "hours", "leerbedrijf")},
+    }
+
+
+def _survey(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    """Every question that a respondent saw, answered or not."""
+    surveys = (("JOB", job_monitor(school), JOB_DATE), ("BPV", bpv_monitor(school), BPV_DATE))
+    found = [
+        {
+            "student": np.repeat(student[given.who], len(given.questions)),
+            "survey": np.full(given.answers.size, survey),
+            "date": np.full(given.answers.size, date),
+            "question": np.tile(np.array(given.questions), len(given.who)),
+            "answer": given.answers.reshape(-1),
+        }
+        for survey, given, date in surveys
+    ]
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
+def _vsv_report(school: SyntheticSchool, student: NDArray[np.object_]) -> Columns:
+    """What the school's deliveries on early leaving hold together: a row per student, list and report of a year."""
+    found: list[Columns] = []
+    for given in (population(school, year) for year in YEARS):
+        lists = (
+            (STARTING, START_REPORTS, np.arange(len(given.row))),
+            (LEAVING, LEAVER_REPORTS, given.leaver.nonzero()[0]),
+        )
+        for listed, reports, chosen in lists:
+            period, n = given.period[chosen], len(chosen)
+            programme = school.programme_periods["programme"][period].astype(int)
+            found += [
+                {
+                    "student": student[given.student[chosen]],
+                    "school_year": np.full(n, given.year),
+                    "report": np.full(n, report),
+                    "list": np.full(n, listed),
+                    "enrolment_id": _unless(report > LAST_MONTH, school.enrolments["enrolment_id"][given.row[chosen]]),
+                    "crebo": of_programmes("crebo")[programme],
+                    "niveau": of_programmes("niveau")[programme],
+                    "leertraject": school.programme_periods["leertraject"][period],
+                }
+                for report in reports
+            ]
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
+def _unless(unknown: bool, values: NDArray[Any]) -> NDArray[np.object_]:
+    return _blank_where(np.full(len(values), unknown), values)
 
 
 def _blank_where(missing: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.object_]:

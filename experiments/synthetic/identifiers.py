@@ -31,7 +31,8 @@ _ELEVEN_PROOF = np.array([9, 8, 7, 6, 5, 4, 3, 2, -1])
 class Identifiers:
     """One text per row of `school.students`, each array [n].
 
-    bsn: nine digits, empty for about 1 % (who then have an onderwijsnummer); onderwijsnummer: nine digits or empty.
+    bsn: nine digits, empty for about 1 % (who then have an onderwijsnummer); onderwijsnummer: nine digits or empty;
+    pseudo_number: nine digits, by which DUO knows a student where it writes no BSN.
     """
 
     first_name: NDArray[np.str_]
@@ -40,6 +41,7 @@ class Identifiers:
     address: NDArray[np.str_]
     bsn: NDArray[np.str_]
     onderwijsnummer: NDArray[np.str_]
+    pseudo_number: NDArray[np.str_]
 
 
 def identifiers(school: SyntheticSchool) -> Identifiers:
@@ -56,15 +58,27 @@ def identifiers(school: SyntheticSchool) -> Identifiers:
         address=np.array([f"{_STREETS[n % len(_STREETS)]} {1 + n % 240}" for n in number]),
         bsn=np.where(without_bsn, "", nine_digits),
         onderwijsnummer=np.where(without_bsn, nine_digits, ""),
+        pseudo_number=_no_real_bsn(300_000_000 + (number * 6_133) % 99_999_989),
     )
+
+
+def bsn_or_onderwijsnummer(school: SyntheticSchool) -> NDArray[np.str_]:
+    """Return per student the number that DUO knows them by [n]: the BSN, else the onderwijsnummer."""
+    marks = identifiers(school)
+    return np.where(marks.bsn == "", marks.onderwijsnummer, marks.bsn)
+
+
+def pseudo_number(school: SyntheticSchool) -> NDArray[np.str_]:
+    """Return per student the number that DUO gives instead of the BSN [n]."""
+    return identifiers(school).pseudo_number
 
 
 def planted(school: SyntheticSchool) -> frozenset[str]:
     """Return every planted text and student number of a school: none may be found in what a node keeps or sends."""
     marks = identifiers(school)
-    texts = (marks.first_name, marks.last_name, marks.email, marks.address, marks.bsn, marks.onderwijsnummer)
-    numbers = school.students["number"].astype(str)
-    return frozenset(str(text) for array in (*texts, numbers) for text in np.unique(array)) - {""}
+    names = (marks.first_name, marks.last_name, marks.email, marks.address)
+    numbers = (marks.bsn, marks.onderwijsnummer, marks.pseudo_number, school.students["number"].astype(str))
+    return frozenset(str(text) for array in (*names, *numbers) for text in np.unique(array)) - {""}
 
 
 def _no_real_bsn(number: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -30,6 +30,7 @@ class SyntheticSchool:
     and the first enrolment's facts); attendance: see `Attendance`; enrolments, programme_periods, diplomas:
     columns of their own length, `student` being the row in `students` and `programme` the row in CATALOGUE;
     dropout: bool [n], the truth about the first enrolment; chance: float64 [n], what it was drawn with.
+    known: bool [n], whose first year is over or ended early; None where everybody's is.
     """
 
     id: str
@@ -43,6 +44,7 @@ class SyntheticSchool:
     diplomas: Columns
     dropout: NDArray[np.bool_]
     chance: Floats
+    known: NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> int:
@@ -76,6 +78,7 @@ def _school(index: int, n: int, seed: int, shift: float) -> SyntheticSchool:
     chance = chance_of_leaving(students, attendance, rate)
     years = np.array([programme.years for programme in CATALOGUE])[students["programme"].astype(int)]
     departures = depart(rng, students, years, chance)
+    rows = careers(rng, school.programme_share, students, departures)
     return SyntheticSchool(
         id=school_id(index),
         name=school_name(index),
@@ -83,7 +86,9 @@ def _school(index: int, n: int, seed: int, shift: float) -> SyntheticSchool:
         dropout_rate=rate,
         students=students,
         attendance=after_departure(attendance, students["start_date"], departures.end_date),
-        **careers(rng, school.programme_share, students, departures),
+        enrolments=rows["enrolments"],
+        programme_periods=rows["programme_periods"],
+        diplomas=rows["diplomas"],
         dropout=departures.dropout,
         chance=chance,
     )

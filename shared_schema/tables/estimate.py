@@ -11,12 +11,21 @@ class Estimate(
     title=Text("Inschatting van de docent", "Teacher's estimate"),
     nl="""Eén rij per moment waarop een docent of team over een student oordeelt: het onderwerp, het oordeel, en zo
     mogelijk de geschatte kans dat de student stopt.""",
-    key=("student", "week", "period", "subject"),
-    order=("week", "period", "subject"),
+    key=("student", "school_year", "week", "period", "subject"),
+    order=("school_year", "week", "period", "subject"),
 ):
     """One row per moment at which a teacher or team judges a student, with the chance of leaving if given."""
 
     student = student_column()
+    school_year = Column(
+        Type.INTEGER,
+        Text(
+            "Schooljaar van het oordeel; leeg is het eerste schooljaar van de student.",
+            "School year of the judgement; empty is the student's first.",
+        ),
+        bounds=bounds(1990, 2100),
+        unit="jaar",
+    )
     week = Column(Type.INTEGER, Text("Lesweek van het oordeel.", "Teaching week."), bounds=bounds(0, 52), unit="week")
     period = Column(Type.INTEGER, Text("Onderwijsperiode.", "Teaching period."), bounds=bounds(1, 16), unit="periode")
     subject = Column(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared_schema.codes import LEERTRAJECT, NIVEAU, SECTOR
-from shared_schema.columns import Column, Declared, Text, Type, student_column
+from shared_schema.columns import Column, Declared, Text, Type, bounds, student_column
 
 
 class ProgrammePeriod(
@@ -65,4 +65,13 @@ class ProgrammePeriod(
         Type.BOOLEAN,
         Text("Bekostigde inschrijving.", "Funded enrolment."),
         aliases=(("DUO", "IndicatieBekostigbaar"),),
+    )
+    sbu = Column(
+        Type.INTEGER,
+        Text(
+            "Studiebelasting van de hele opleiding; bepaalt de nominale duur.",
+            "Study load of the whole programme; sets the nominal duration.",
+        ),
+        bounds=bounds(0, 8000),
+        unit="uur",
     )

@@ -14,8 +14,8 @@ from coalition import approvals
 from coalition.errors import NotAllowed
 from experiments import definition
 from experiments.protocol import Prepare, Prepared, Refusal
-from node import approving
 from node import errors as node_errors
+from node.desk import approving
 from privacy import balances
 from privacy.identity import SigningKey
 from privacy.statements import Approval, Signed, Withdrawal, sign

@@ -12,7 +12,7 @@ import node.answer
 from experiments import planning, protocol
 from experiments.protocol import Answer, Ask, Prepare, Refusal
 from experiments.students import Students
-from privacy import canonical
+from privacy import canonical, private_sum
 from privacy.private_sum import lattice_sum, noised_sum, open_lattice
 from tests.kit import Kit, coalition, made_up
 
@@ -59,7 +59,7 @@ def _noise_of_each_school(monkeypatch: pytest.MonkeyPatch, more_honest: float) -
         noises.append((words - lattice_sum(rows, release).view(np.uint64)).view(np.int64).astype(np.float64))
         return words
 
-    monkeypatch.setattr(node.answer, "noised_sum", noised)
+    monkeypatch.setattr(private_sum, "noised_sum", noised)
     return noises
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import definition, planning
+from experiments import definition, durations, planning
 from experiments.definition import Experiment
 from experiments.errors import PlanError
-from node import slots
 from privacy import accounting
 from privacy.errors import AccountingError
 from privacy.private_sum import Release
@@ -38,8 +37,8 @@ def test_a_planning_total_below_the_public_sizes_gives_no_plan(
         return
     monkeypatch.setattr(planning, "_check_planned", lambda *_: None)
     step = planning.plan(kit.experiment, small, load_schema()).steps[1]
-    assert slots.step_seconds(step, small) < slots.step_seconds(step, kit.charter)
-    assert slots.step_seconds(step, small) < slots.FLOOR_SECONDS * 1.01
+    assert durations.step_seconds(step, small) < durations.step_seconds(step, kit.charter)
+    assert durations.step_seconds(step, small) < durations.FLOOR_SECONDS * 1.01
 
 
 @pytest.mark.parametrize("defended", [False, True])

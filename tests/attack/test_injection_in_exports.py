@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -15,11 +16,15 @@ import pytest
 import yaml
 from rich.console import Console
 
+from experiments.reading import sheet
 from node.column_rules import FromRule, at_week
 from node.ingest import examine, ingest
 from node.mapping_document import read_mapping
-from node.pseudonyms import FILE, PseudonymKey, Pseudonyms
-from node.quality_text import render
+from node.people.pseudonym_key import PseudonymKey
+from node.people.pseudonyms import FILE, Pseudonyms
+from node.quality.overview import overview
+from node.quality.page import page
+from node.quality.text import render
 from node.store import Store
 from shared_schema import DocumentError, load_schema
 
@@ -202,9 +207,19 @@ def test_names_of_columns_neither_colour_nor_move_the_screen(tmp_path: Path) -> 
     evil = "\x1b[2Jschoon[red]\r"
     school(tmp_path, [["nr", "volg", "team", evil], ["1", "1", "a", "b"]])
     out = io.StringIO()
-    render(examine(tmp_path, tmp_path / "m.yaml", KEY, SCHEMA).quality.plain(), Console(file=out, width=200))
+    seen = overview(examine(tmp_path, tmp_path / "m.yaml", KEY, SCHEMA).quality.plain(), SCHEMA)
+    render(seen, Console(file=out, width=200))
     assert "schoon[red]" in out.getvalue()
     assert "\x1b" not in out.getvalue() and "\r" not in out.getvalue()
+
+
+def test_a_column_name_runs_nothing_on_the_quality_page(tmp_path: Path) -> None:
+    """The page shows a column, a file and a school called after a script letter by letter."""
+    evil = "<script>alert(1)</script>"
+    school(tmp_path, [["nr", "volg", "team", evil], ["1", "1", "a", "b"]])
+    seen = overview(examine(tmp_path, tmp_path / "m.yaml", KEY, SCHEMA).quality.plain(), SCHEMA)
+    html = sheet.render(page(seen, evil, date(2026, 11, 27), SCHEMA), "nl", "quality")
+    assert "<script" not in html and html.count("&lt;script&gt;alert(1)") > 3
 
 
 def test_a_cell_of_megabytes_is_refused_without_showing_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Attacks on the account: races, kill -9 at every write, restored backups (METHODS §7, 13 and 13b).
+"""Attacks on the account: races, kill -9 at every write, restored backups, rewriting (METHODS §7, 13, 13b and 14).
 
 Each attack is first shown to succeed against a ledger without the defence.
 """
@@ -13,18 +13,24 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from coalition import rehearsal
 from node.errors import NodeError, Refusal, RestoredBackup
+from node.folder import NodeFolder
 from node.ledger_store import LedgerStore
+from privacy import verify
 from privacy.balances import Balance
-from privacy.ledger import Account
+from privacy.identity import SigningKey
+from privacy.ledger import Account, Entry
+from privacy.statements import HeadCountersignature, sign
 from privacy.verify import verify_ledger
-from tests.ledger_world import ACCOUNT, COST, DAY, EXPERIMENT, World, charge
+from tests.ledger_world import ACCOUNT, COST, DAY, EXPERIMENT, Forger, World, charge
 
 STUDENTS = Account(*ACCOUNT)
 THREADS = 8
@@ -307,3 +313,183 @@ def test_a_restored_backup_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as caught:
         world.reserve(store, 2, 2 * COST)
     assert caught.value.code == "budget_exhausted", "what the lost plan held stays held"
+
+
+# ---- attack 14: a ledger edited, truncated, reordered, re-chained, forked
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """One school's ledger after a whole rehearsal, its keys, and what its FG carried home."""
+
+    ledger: Path
+    node: SigningKey
+    fg: SigningKey
+    charter: bytes
+    countersigned: bytes
+    experiment: bytes
+    submission: bytes
+    spent: Fraction
+
+    def held(self, **changes: Any) -> dict[str, Any]:
+        """What the FG gives the verifier beside the ledger."""
+        papers = [("experiment.cbor", self.experiment), ("submission.cbor", self.submission)]
+        return {"expected_head": self.countersigned, "charter": self.charter, "papers": papers, **changes}
+
+    def copy(self, folder: Path, key: SigningKey) -> Forger:
+        """A copy in the hands of someone who can sign with `key`."""
+        return Forger.of(self.ledger, World(folder, node=key, fg=self.fg))
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    out = tmp_path_factory.mktemp("rehearsal") / "out"
+    data = rehearsal.rehearse(rehearsal.Options(out, schools=3, students=300), lambda *_: None)
+    school, evidence = data["schools"][0], out / "finding" / "evidence"
+    folder = NodeFolder(out / "schools" / school["id"])
+    return Rehearsed(
+        folder.ledger,
+        SigningKey.from_file(folder.node_key),
+        SigningKey.from_file(folder.fg_key),
+        folder.charter.read_bytes(),
+        (evidence / "heads" / f"{school['id']}.cbor").read_bytes(),
+        (evidence / "experiment.cbor").read_bytes(),
+        (evidence / "submission.cbor").read_bytes(),
+        Fraction(school["rho_spent"]),
+    )
+
+
+def naive(path: Path) -> Fraction:
+    """The defence off: what every account spent by the recorded costs alone, nothing checked."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT bytes FROM entries").fetchall()
+    entries = [Entry.from_bytes(data) for (data,) in rows]
+    return sum((entry.details["rho"] for entry in entries if entry.kind == "charge"), Fraction(0))
+
+
+def test_the_ledger_as_it_is_passes_with_all_that_the_fg_holds(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """The control: nothing is wrong with the original nor with a faithful copy, and both give the platform's cost."""
+    copy = rehearsed.copy(tmp_path, rehearsed.node).save()
+    for path in (rehearsed.ledger, copy):
+        report = verify_ledger(path, **rehearsed.held())
+        assert report.problems == [] and report.compared == ["head", "charter"]
+        assert {own.spent for own in report.accounts.values()} == {rehearsed.spent} == {naive(path)}
+        asked = next(iter(report.asked.values()))
+        assert asked.document["purpose"] and asked.submitted is not None and asked.submitted[0] == "analist"
+
+
+def _after_close(forger: Forger, at: int) -> None:
+    """A charge for a new step, after the run was closed and its reserve returned."""
+    entry = forger.entry(at)
+    late = replace(entry, details={**entry.details, "step": 99}, time=forger.entry(-1).time)
+    forger.replies.append(tuple(late.details[name] for name in ("run", "step", "attempt", "context_hash")))
+    forger.insert(len(forger.rows), late)
+
+
+def _foreign_countersignature(forger: Forger) -> None:
+    statement = HeadCountersignature(forger.entry(0).details["school"], 3, forger.rows[3][2], 1)
+    forger.signed("countersign", sign(statement, SigningKey.generate()))
+
+
+def _small_cap(forger: Forger) -> None:
+    """The cap on every account made smaller than the plan that was reserved under it."""
+    for at in [at for at in range(len(forger.rows)) if forger.entry(at).kind == "cap"]:
+        forger.change(at, rho=Fraction(1, 10**4))
+    forger.chain(2, forger.world.node)
+
+
+def _other_approval(forger: Forger) -> None:
+    """The run and all its charges are for another experiment than the FG approved."""
+    for at in range(len(forger.rows)):
+        if forger.entry(at).kind in ("reserve", "charge"):
+            forger.change(at, experiment_hash=b"x" * 32)
+    forger.chain(2, forger.world.node)
+
+
+def _new_time(forger: Forger, at: int) -> None:
+    """Another history from one charge on, signed by the node itself: nothing in it breaks a rule."""
+    for later in range(at, len(forger.rows)):
+        entry = forger.entry(later)
+        forger.rows[later] = (later, replace(entry, time=entry.time + 1).to_bytes(), b"", b"")
+    forger.rows = forger.rows[: forger.last("countersign")]
+    forger.chain(at, forger.world.node)
+
+
+def _truncated(forger: Forger) -> None:
+    forger.rows = forger.rows[:12]
+    forger.replies = [slot for slot in forger.replies if slot[1] <= forger.entry(-1).details["step"]]
+
+
+# Who has the pen, what is done, what the verifier must call it, at which entry (-1 the last, or the last of a kind).
+CHARGE = 8
+TAMPERED: dict[str, tuple[str, Callable[[Forger], Any], tuple[str, int | str | None]]] = {
+    "an amount edited": ("outsider", lambda f: f.cheaper(CHARGE, True), ("signature", CHARGE)),
+    "an amount edited, then signed with another key": (
+        "outsider",
+        lambda f: f.cheaper(CHARGE, True).chain(CHARGE, f.world.node),
+        ("signature", CHARGE),
+    ),
+    "rho below delta^2/(2 sigma^2), by the node itself": (
+        "node",
+        lambda f: f.cheaper(CHARGE, False).chain(CHARGE, f.world.node),
+        ("cost", CHARGE),
+    ),
+    "more noise claimed than there was, by the node itself": (
+        "node",
+        lambda f: f.cheaper(CHARGE, True).chain(CHARGE, f.world.node),
+        ("forked", None),
+    ),
+    "the tail cut off": ("outsider", _truncated, ("truncated", None)),
+    "two charges swapped": ("outsider", lambda f: f.swap(CHARGE), ("chain", CHARGE)),
+    "an entry in the middle deleted": ("outsider", lambda f: f.rows.pop(CHARGE), ("chain", CHARGE + 1)),
+    "a charge twice, by the node": ("node", lambda f: f.insert(CHARGE + 1, f.entry(CHARGE)), ("slot", CHARGE + 1)),
+    "rewritten from an entry on, by the node itself": ("node", lambda f: _new_time(f, CHARGE), ("forked", None)),
+    "a countersignature by another FG": ("node", _foreign_countersignature, ("fg_signature", -1)),
+    "a cap exceeded, otherwise well signed": ("node", _small_cap, ("over_cap", "reserve")),
+    "an approval of another hash": ("node", _other_approval, ("other_experiment", "reserve")),
+    "a charge after the close": ("node", lambda f: _after_close(f, CHARGE), ("closed", -1)),
+    "a reply without its charge": ("outsider", lambda f: f.replies.append((b"r", 1, 0, b"c")), ("replies", None)),
+    "a charge without its reply": ("outsider", lambda f: f.replies.pop(), ("replies", None)),
+    "a hash edited": ("outsider", lambda f: f.rows.append((*f.rows.pop()[:2], bytes(32), bytes(64))), ("hash", -1)),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_tampered_copy_is_named(rehearsed: Rehearsed, tmp_path: Path, name: str) -> None:
+    """Each copy of one real ledger is well enough made to be read and added up; the verifier names what is wrong."""
+    pen, tamper, (code, seq) = TAMPERED[name]
+    forger = rehearsed.copy(tmp_path, rehearsed.node if pen == "node" else SigningKey.generate())
+    tamper(forger)
+    path = forger.save()
+    assert naive(path) >= 0, "the defence off: nothing is noticed"
+    if seq is not None:
+        seq = forger.last(seq) if isinstance(seq, str) else seq % len(forger.rows)
+    report = verify_ledger(path, **rehearsed.held())
+    assert (code, seq) in [(problem.code, problem.seq) for problem in report.problems]
+    assert f"({code})" in verify.as_text(report, Fraction(1, 10**6), "nl")
+
+
+def test_defence_off_an_edited_amount_gives_budget_back(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """A reader that believes what is written sees less spent than was spent."""
+    forger = rehearsed.copy(tmp_path, SigningKey.generate())
+    forger.cheaper(CHARGE, True)
+    assert naive(forger.save()) < rehearsed.spent
+
+
+def test_another_purpose_or_another_charter_is_named(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """The ledger is untouched: what is shown to the FG beside it is not what was approved."""
+    edited = rehearsed.experiment.replace(b"gesprek", b"boete !")
+    assert edited != rehearsed.experiment
+    report = verify_ledger(rehearsed.ledger, **rehearsed.held(papers=[("experiment.cbor", edited)]))
+    assert report.problems == [("paper", None, "experiment.cbor")]
+    other = World(tmp_path).charter.to_bytes()
+    report = verify_ledger(rehearsed.ledger, **rehearsed.held(charter=other))
+    assert [problem.code for problem in report.problems] == ["expected_charter"]
+
+
+def test_a_whole_ledger_made_anew_is_named(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """Every key made anew, every rule kept: only what the FG holds tells that this is another ledger."""
+    forger = Forger(World(tmp_path)).ready().charge()
+    assert verify_ledger(forger.save()).ok, "the defence off"
+    codes = {problem.code for problem in verify_ledger(forger.save(), **rehearsed.held()).problems}
+    assert codes == {"other_school", "expected_charter", "paper"}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coalition import evidence, publication, reopening, rounds, running, verification
+from coalition import audits, evidence, publication, reopening, rounds, running, verification
 from coalition.errors import NotVerified
 from coalition.evidence import Evidence
 from coalition.finding import compose
@@ -104,7 +104,7 @@ def test_a_question_left_out_of_the_evidence_is_found_in_the_ledger(
     numbers = {old: new for new, old in enumerate(sorted({said.round for said in kept}))}
     told = replace(collected, exchanges=tuple(replace(said, round=numbers[said.round]) for said in kept))
     reopened = reopen(told, papers)
-    finding = compose(reopened, rehearsal=False, comparison=None)
+    finding = compose(reopened, False, None, audits.kept(made.workspace, made.experiment))
     verification.check_cost(finding, reopened)
     verification.check_figures(finding, reopened)
     assert reopened.spent("school-0") < reopen(collected, papers).spent("school-0")
@@ -213,7 +213,7 @@ def test_a_finding_that_fails_disclosure_does_not_verify(
         return real(**{**given, "smallest_cohort": 10**6})
 
     monkeypatch.setattr(disclosure, "check", stricter)
-    finding = compose(reopened, rehearsal=False, comparison=None)
+    finding = compose(reopened, False, None, audits.kept(made.workspace, made.experiment))
     assert not finding["disclosure"]["passed"]
     _refused("disclosure_failed", lambda: verification.check_figures(finding, reopened))
     with pytest.raises(publication.DisclosureBlocked):

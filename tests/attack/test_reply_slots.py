@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 import node.answer
+from experiments import durations
 from experiments.protocol import Answer, Ask, Close, Prepare, Refusal
 from node import slots
 from node.answer import answer
 from node.errors import NodeError
 from node.ledger_store import LedgerStore
-from privacy import masking
+from privacy import masking, private_sum
 from privacy.masking import Party
 from privacy.statements import Withdrawal, sign
 from tests.attack.test_coordinator import _after_moments, _ask
@@ -40,7 +41,7 @@ def test_a_slot_follows_from_declared_sizes(tmp_path: Path, monkeypatch: pytest.
     assert waits == pytest.approx([0.07, 0.05])
     kit = coalition(tmp_path, schools=3)
     by_dimension = sorted(kit.plan.steps, key=lambda step: step.dimension)
-    lengths = [slots.step_seconds(step, kit.charter) for step in by_dimension]
+    lengths = [durations.step_seconds(step, kit.charter) for step in by_dimension]
     assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
 
 
@@ -85,8 +86,8 @@ def test_no_row_is_looked_at_for_a_question_that_is_not_paid(
     kit = coalition(tmp_path, schools=3)
     ask = UNPAID[code](kit, kit.prepare())
     sums: list[str] = []
-    real = node.answer.noised_sum
-    monkeypatch.setattr(node.answer, "noised_sum", lambda *given: sums.append("rows") or real(*given))
+    real = private_sum.noised_sum
+    monkeypatch.setattr(private_sum, "noised_sum", lambda *given: sums.append("rows") or real(*given))
     assert kit.say(TARGET, ask) == Refusal(code)
     assert bool(sums) != defended
 
@@ -98,12 +99,12 @@ def test_a_refusal_waits_for_its_slot_too(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(slots.Slot, "wait", lambda slot: waited.append(slot.seconds))
     assert isinstance(kit.say(TARGET, Prepare(b"no experiment", kit.serials)), Refusal)
     certificates = kit.prepare()
-    assert waited == [slots.prepare_seconds(kit.charter, TARGET)] * (1 + len(kit.members))
+    assert waited == [durations.prepare_seconds(kit.charter, TARGET)] * (1 + len(kit.members))
     kit.prepare()
     assert waited[-len(kit.members) :] == [0.0] * len(kit.members)
     assert isinstance(kit.say(TARGET, _ask(kit, certificates)), Answer)
     assert isinstance(kit.say(TARGET, _ask(kit, certificates, 1, schools=sorted(kit.members)[:2])), Refusal)
-    assert waited[-2:] == [slots.step_seconds(kit.plan.steps[0], kit.charter)] * 2
+    assert waited[-2:] == [durations.step_seconds(kit.plan.steps[0], kit.charter)] * 2
 
 
 # ---- another request at the same time
@@ -156,7 +157,7 @@ def test_rows_are_formed_in_the_slot_of_prepare(tmp_path: Path) -> None:
     assert isinstance(kit.say(TARGET, _ask(kit, certificates)), Answer)
     assert reads == ["read"]
     enrolments = sum(kit.charter.school(TARGET).enrolments.values())
-    assert slots.prepare_seconds(kit.charter, TARGET) == pytest.approx(0.1 + 3e-4 * enrolments)
+    assert durations.prepare_seconds(kit.charter, TARGET) == pytest.approx(0.1 + 3e-4 * enrolments)
 
 
 # ---- an error that nobody foresaw

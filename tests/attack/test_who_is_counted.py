@@ -15,7 +15,10 @@ from experiments.definition import Experiment
 from experiments.students import Students
 from node import assembly
 from node.ingest import ingest
-from node.pseudonyms import PseudonymKey, Pseudonyms
+from node.people import withheld
+from node.people.pseudonym_key import PseudonymKey
+from node.people.pseudonyms import Pseudonyms
+from node.store import Store
 from shared_schema import load_schema
 from tests.kit import DEFAULT
 from tests.unit.coalition.office import Office, office
@@ -97,6 +100,35 @@ def test_linking_one_person_changes_no_other_row(made: Office) -> None:
     assert before.features.tobytes() == after.features.tobytes() and np.array_equal(before.outcome, after.outcome)
 
 
+@pytest.mark.parametrize("why", [withheld.OPTED_OUT, withheld.ERASED])
+@pytest.mark.parametrize("defended", [False, True])
+def test_who_is_left_out_has_no_row_in_the_next_run(
+    made: Office, monkeypatch: pytest.MonkeyPatch, why: str, defended: bool
+) -> None:
+    """From the moment it is on record, before any row is removed; rows that a run formed earlier stay as they were."""
+    folder = made.node_folder(SCHOOL)
+    key = PseudonymKey.load(folder.pseudonym_key)
+    prepared = _rows(made, 2022, 2023)
+    before = prepared.features.tobytes()
+    with Pseudonyms.open(folder.data) as pseudonyms:
+        withheld.withhold(pseudonyms, [key.pseudonym("1002")], why)
+    if not defended:
+        monkeypatch.setattr(withheld, "left_out", lambda _: frozenset())
+    assert len(_rows(made, 2022, 2023)) == (3 if defended else 4)
+    assert prepared.features.tobytes() == before
+
+
+def test_one_number_of_a_person_leaves_the_person_out(made: Office) -> None:
+    """1001 objects; 2001 is the same person by the operator's link, made before or after."""
+    folder = made.node_folder(SCHOOL)
+    key = PseudonymKey.load(folder.pseudonym_key)
+    with Pseudonyms.open(folder.data) as pseudonyms:
+        withheld.withhold(pseudonyms, [key.pseudonym("2001")], withheld.OPTED_OUT)
+        assert len(_rows(made, 2022, 2023)) == 3
+        pseudonyms.link(key.pseudonym("1001"), key.pseudonym("2001"))
+    assert len(_rows(made, 2022, 2023)) == 2
+
+
 @pytest.mark.parametrize("defended", [False, True])
 def test_a_cohort_without_a_declared_size_has_no_rows(made: Office, defended: bool) -> None:
     """The smallest cohort is tested on declared sizes; one that was not declared passed that test by being absent.
@@ -116,3 +148,32 @@ def test_a_cohort_declared_empty_has_no_rows(made: Office) -> None:
     declared = {2021: 0, 2022: 200}
     rows = assembly._students(made.node_folder(SCHOOL), load_schema(), declared)
     assert len(rows(_asked(2021, 2022))) == 3
+
+
+OTHERS = """
+  application: {source: a, columns: {status: {from: st, recode: {in: SUBMITTED}}, school_year: jaar}}
+  staff_survey: {source: m, columns: {survey: {constant: MTO}, question: v, answer: c}}
+  area: {source: p, columns: {postcode4: pc, source: {constant: CBS}}}
+"""
+
+
+def test_applicants_staff_and_areas_have_no_row(made: Office) -> None:
+    """An applicant and a member of staff under a student's own number, and an area: the run's rows are the same."""
+    before = _rows(made, 2022, 2023)
+    folder = made.node_folder(SCHOOL)
+    sources = (
+        'sources: {s: {file: "s.csv"}, a: {file: "a.csv"}, m: {file: "m.csv"}, p: {file: p.csv, identifier: false}}'
+    )
+    folder.mapping.write_text(MAPPING.replace('sources: {s: {file: "s.csv"}}', sources) + OTHERS.lstrip("\n"))
+    (folder.exports / "a.csv").write_text("nr;st;jaar\n1001;in;2022\n7001;in;2022\n")
+    (folder.exports / "m.csv").write_text("nr;v;c\n1002;V1;4\n7002;V1;2\n")
+    (folder.exports / "p.csv").write_text("pc\n1013\n")
+    key = PseudonymKey.load(folder.pseudonym_key)
+    ingest(folder.exports, folder.mapping, folder.data, key, load_schema())
+    after = _rows(made, 2022, 2023)
+    assert np.array_equal(before.features, after.features) and np.array_equal(before.outcome, after.outcome)
+    tables = Store.open(folder.data).tables()
+    assert not set(tables["application"]["applicant"]) & set(tables["person"]["student"])
+    assert not set(tables["staff_survey"]["staff"]) & set(tables["person"]["student"])
+    with Pseudonyms.open(folder.data) as pseudonyms:
+        assert set(pseudonyms.cohorts()) == {key.pseudonym(number) for number in ROWS}

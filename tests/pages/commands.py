@@ -45,6 +45,14 @@ VARIABLES = {
         "Wachtwoordzin waaronder een sleutel bewaard en geopend wordt; nooit op de opdrachtregel.",
         "Passphrase under which a key is kept and opened; never on the command line.",
     ),
+    "DATACOALITIE_PROCESSES": (
+        "Zet `coalition rehearse --engine flower` zelf bij wat het start, om daarna niets te laten draaien.",
+        "Set by `coalition rehearse --engine flower` for what it starts, so that nothing is left running.",
+    ),
+    "DATACOALITIE_WATCH": (
+        "Alleen in tests: map waarin een Python-proces met `tests/relay_watch` opschrijft wat het aanraakt.",
+        "In tests only: folder in which a Python process with `tests/relay_watch` writes what it touches.",
+    ),
     "DATACOALITIE_REQUIRE_TIERS": (
         "Op `all`: weiger tests te draaien als een testlaag hier niet kan (zo doet `.ci/run`).",
         "When `all`: refuse to run tests where a test tier cannot run (as `.ci/run` does).",
@@ -59,10 +67,17 @@ def page() -> str:
 
 
 def commands(app: typer.Typer) -> dict[str, click.Command]:
-    """Every command of a program by name, in the order of its help."""
-    group = typer.main.get_command(app)
+    """Every command of a program by name, in the order of its help; those of a group as `map suggest`."""
+    return dict(_inside(typer.main.get_command(app), ""))
+
+
+def _inside(group: click.Command, before: str) -> Iterator[tuple[str, click.Command]]:
     assert isinstance(group, click.Group)
-    return dict(group.commands)
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _inside(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def languages(help_text: str) -> tuple[str, str]:

@@ -145,7 +145,7 @@ def _common() -> list[tuple[str, str, str]]:
 
 def _privacy_row(error: type[Exception]) -> tuple[str, str, str]:
     code: Callable[[Exception], str] = failures._privacy_code
-    key_file = issubclass(error, privacy.identity.KeyFileError)
+    key_file = issubclass(error, privacy.identity.KeyFileError | privacy.errors.TlsError)
     return code(error.__new__(error)), str(failures.USAGE if key_file else failures.NOT_ALLOWED), _first_line(error)
 
 

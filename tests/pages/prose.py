@@ -75,8 +75,8 @@ def wrong_commands(code: str) -> Iterator[str]:
 
 
 def _wrong_words(program: str, words: str) -> Iterator[str]:
-    command = next(iter(words.split()), "--help")
     known = commands(PROGRAMS[program])
+    command = next((name for name in known if f"{words} ".startswith(f"{name} ")), next(iter(words.split()), "--help"))
     if command.startswith("--"):
         options = {"--help", "--format"}
     elif command in known:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared_schema import DocumentError, ExtensionError, Schema, features, load_schema, outcomes
+from shared_schema import DocumentError, ExtensionError, Schema, features, load_schema, outcomes, yaml_tree
 from shared_schema.validation import validate
 from tests.spec.small_tables import tables
 
@@ -207,3 +207,22 @@ def test_an_unknown_key_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="did you mean 'sensitive'") as refused:
         load_schema(path)
     assert [(one.line, one.column, one.found) for one in refused.value.problems] == [(line, 7, "sensitief")]
+
+
+@pytest.mark.parametrize("use", ["feature: true", "outcome: true"])
+@pytest.mark.parametrize(
+    ("table", "about"), [("application", "applicants"), ("staff_survey", "staff"), ("area", "public")]
+)
+def test_only_tables_about_students_have_features_and_outcomes(table: str, about: str, use: str) -> None:
+    """A coalition may add a column to any table; what an experiment uses is a fact of a student."""
+    text = """
+schema_extension: 1
+title: {nl: t, en: t}
+columns:
+  TABLE:
+    seen: {type: boolean, prose: {nl: Gezien., en: Seen.}, USE}
+"""
+    document = yaml_tree.parse(text.replace("TABLE", table).replace(", USE", ""), "e.yaml").data
+    assert "seen" in load_schema(document).table(table).columns
+    with pytest.raises(ExtensionError, match=f"only a table about students.*{about}"):
+        load_schema(yaml_tree.parse(text.replace("TABLE", table).replace("USE", use), "e.yaml").data)

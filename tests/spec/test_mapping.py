@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +12,14 @@ import pandas as pd
 import pytest
 
 from node.ingest import examine
-from node.pseudonyms import PseudonymKey
+from node.people.pseudonym_key import PseudonymKey
 from shared_schema import load_schema
 
 MANUAL = Path(__file__).parents[2] / "docs" / "mapping.md"
 FENCE = re.compile(r"^```(\w+)(?: ([\w.]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#{2,3} (.*)$", re.MULTILINE)
 KEY = PseudonymKey(b"k" * 32)
+FILES = ("csv", "xml", "sql")
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Example:
     title: str
     files: dict[str, str] = field(default_factory=dict)
     mapping: str = ""
+    connections: str = ""
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
 
 
@@ -34,11 +38,13 @@ def examples(text: str) -> list[Example]:
     found = [Example("")]
     for match in FENCE.finditer(text):
         kind, name, body = match.groups()
-        if kind == "csv" and found[-1].tables:
+        if kind in FILES and found[-1].tables:
             found.append(Example(""))
         found[-1].title = HEADING.findall(text[: match.start()])[-1]
-        if kind == "csv":
-            found[-1].files[name] = body
+        if kind in FILES:
+            found[-1].files[name if kind != "sql" else f"{name}.sql"] = body
+        elif kind == "connections":
+            found[-1].connections = body
         elif kind == "yaml":
             found[-1].mapping = body
         elif kind == "table":
@@ -74,12 +80,25 @@ def word(value: object) -> str:
     )
 
 
+def made_database(folder: Path, name: str, statements: str) -> None:
+    """A database in a file, and its address where the manual's connections.yaml says it stands."""
+    with closing(sqlite3.connect(folder / f"{name}.db")) as made:
+        made.executescript(statements)
+    (folder / "keys").mkdir()
+    (folder / "keys" / "sis.url").write_text(f"sqlite:///{folder / name}.db")
+    (folder / "keys" / "sis.url").chmod(0o600)
+
+
 def carried_out(example: Example, folder: Path) -> dict[str, list[list[str]]]:
     for name, body in example.files.items():
-        (folder / name).write_text(body, encoding="utf-8")
+        if name.endswith(".sql"):
+            (folder / "connections.yaml").write_text(example.connections, encoding="utf-8")
+            made_database(folder, name, body)
+        else:
+            (folder / name).write_text(body, encoding="utf-8")
     mapping = folder / "mapping.yaml"
     mapping.write_text(completed(example.mapping), encoding="utf-8")
-    examined = examine(folder, mapping, KEY, load_schema())
+    examined = examine(folder, mapping, KEY, load_schema(), connections=folder / "connections.yaml")
     return {name: as_words(frame) for name, frame in examined.tables.items()}
 
 
@@ -122,6 +141,8 @@ def test_the_manual_shows_every_kind_of_rule() -> None:
             column_rules.FromRule,
             column_rules.OneHotRule,
             mapping_document.Source,
+            mapping_document.Identifier,
+            mapping_document.Element,
             mapping_document.TableRule,
         )
         for name, fields in model.model_fields.items()

@@ -23,32 +23,30 @@ ALL_HELP = """
 import sys
 from experiments import terminal
 import {module} as cli
-import typer
-names = typer.main.get_command(cli.app).commands
-codes = [terminal.run(cli.app, "x", [*words, "--help"]) for words in [[], *([name] for name in names)]]
+codes = [terminal.run(cli.app, "x", [*name.split(), "--help"]) for name in {names!r}]
 {planted}
 loaded = sorted({heavy!r} & set(sys.modules))
 sys.exit(f"loaded {{loaded}}, codes {{codes}}" if loaded or any(codes) else 0)
 """
 
 
-def _help_of_everything(module: str, planted: str = "") -> subprocess.CompletedProcess[str]:
+def _help_of_everything(program: str, module: str, planted: str = "") -> subprocess.CompletedProcess[str]:
     """Ask a fresh interpreter for the help of a program and of each of its commands; exit 1 names what was loaded."""
-    code = ALL_HELP.format(module=module, heavy=HEAVY, planted=planted)
+    code = ALL_HELP.format(module=module, names=["", *commands(PROGRAMS[program])], heavy=HEAVY, planted=planted)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("program", "module"), [("coalition", "coalition.cli"), ("coalition-node", "node.cli")])
 def test_no_help_loads_a_heavy_library(program: str, module: str) -> None:
     """`--help` of a program and of each of its commands answers from light modules alone."""
-    done = _help_of_everything(module)
+    done = _help_of_everything(program, module)
     assert done.returncode == 0, done.stderr[-500:]
     assert done.stdout.count("Usage:") == 1 + len(commands(PROGRAMS[program]))
 
 
 def test_a_heavy_import_is_noticed() -> None:
     """Planted fault: one of the libraries is loaded before the check."""
-    done = _help_of_everything("node.cli", planted="import openpyxl")
+    done = _help_of_everything("coalition-node", "node.cli", planted="import openpyxl")
     assert done.returncode == 1 and "openpyxl" in done.stderr
 
 
@@ -75,7 +73,7 @@ def test_a_mistyped_option_is_one_object_everywhere(
     program: str, command: str, spelling: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before a command even starts, its refusal obeys --format json: the five keys in order, and exit code 2."""
-    code = terminal.run(PROGRAMS[program], program, [command, "--vanish", *spelling])
+    code = terminal.run(PROGRAMS[program], program, [*command.split(), "--vanish", *spelling])
     shown = capsys.readouterr()
     document = json.loads(shown.out)
     assert list(document) == KEYS and shown.out.count("\n") == 1
@@ -85,6 +83,6 @@ def test_a_mistyped_option_is_one_object_everywhere(
 @pytest.mark.parametrize(("program", "command"), EVERY)
 def test_in_words_an_error_leaves_stdout_empty(program: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever pipes the result on never pipes an error on."""
-    assert terminal.run(PROGRAMS[program], program, [command, "--vanish"]) == 2
+    assert terminal.run(PROGRAMS[program], program, [*command.split(), "--vanish"]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and "[usage]" in shown.err and "Traceback" not in shown.err

@@ -214,7 +214,7 @@ def test_a_decimal_comma_is_read_right(school: School, capfd: Capture, plant: Pl
 def test_a_column_that_no_rule_reads_is_named_and_left_out(school: School, capfd: Capture) -> None:
     """An unknown column is no error: the report says that it was not read, and nothing of it is stored."""
     quality = _taken_in(school, capfd)
-    assert quality["unread"] == {"dossiers": ["opmerking"]}
+    assert quality["unread"] == {"dossiers": ["kenmerk"]}
     assert {"bsn": "name", "e_mail": "name", "naam": "declared"}.items() <= quality["protections"][0]["dropped"].items()
 
 

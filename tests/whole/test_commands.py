@@ -90,7 +90,7 @@ def _served(root: Path, socket: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, json.loads(out)["status"]) == (0, "ok"), err
 
 

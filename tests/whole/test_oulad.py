@@ -11,7 +11,7 @@ import pytest
 from experiments.examples.oulad import prepare
 from node.conformance import Verdict
 from node.ingest import Examined, examine
-from node.pseudonyms import PseudonymKey
+from node.people.pseudonym_key import PseudonymKey
 from shared_schema import features, load_schema, outcomes
 
 pytestmark = pytest.mark.data

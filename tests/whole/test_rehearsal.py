@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import node.answer
 from coalition import rehearsal
+from coalition.rehearsal import rehearsing
 from experiments import protocol
 from experiments.synthetic.identifiers import planted
 from experiments.synthetic.sector import generate
 from node.store import Store
+from privacy import private_sum
 
-REPOSITORY = Path(rehearsal.__file__).parents[1]
+REPOSITORY = Path(rehearsal.__file__).parents[2]
 SCHOOLS, STUDENTS, SEED = 5, 1500, 7  # with fewer, noise could drown an outcome and no AUC would be published
 KEYS = {
     *("schools", "pooled_auc", "federated_auc", "auc_interval", "epsilon", "delta", "exchanges", "attempts"),
@@ -43,7 +44,7 @@ class Tapped:
 def _rehearse(out: Path, **changes: Any) -> Tapped:
     """Rehearse with a tap on every school's door."""
     tapped = Tapped({}, out)
-    real = rehearsal._door
+    real = rehearsing._door
 
     def tap(school_node):
         door = real(school_node)
@@ -56,7 +57,7 @@ def _rehearse(out: Path, **changes: Any) -> Tapped:
         return tapped_door
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rehearsal, "_door", tap)
+        patch.setattr(rehearsing, "_door", tap)
         options = {"schools": SCHOOLS, "students": STUDENTS, "seed": SEED} | changes
         tapped.data = rehearsal.rehearse(rehearsal.Options(out, **options), lambda *_: None)
     return tapped
@@ -129,7 +130,7 @@ def test_every_vector_on_the_way_is_masked(tapped: Tapped, tmp_path: Path, monke
     answers = _answers(tapped)
     assert len(answers) == 10 * SCHOOLS
     assert _smallest_median(answers) > UNIFORM
-    monkeypatch.setattr(node.answer, "masked_answer", lambda noised, *_: np.concatenate(noised))
+    monkeypatch.setattr(private_sum, "masked_answer", lambda noised, *_: np.concatenate(noised))
     bare = _rehearse(tmp_path / "bare", schools=3, students=200)
     assert _smallest_median(_answers(bare)) < 2.0**45
 

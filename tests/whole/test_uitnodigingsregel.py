@@ -11,7 +11,8 @@ import node.mappings
 from experiments.catalogue.questions import served
 from node.conformance import Verdict, present_columns
 from node.ingest import Ingested, ingest
-from node.pseudonyms import PseudonymKey, Pseudonyms
+from node.people.pseudonym_key import PseudonymKey
+from node.people.pseudonyms import Pseudonyms
 from node.store import Store
 from shared_schema import features, load_schema, outcomes
 

@@ -1,3 +1,3 @@
-from experiments.synthetic.writers.layouts import LAYOUTS, layout_of, write_exports
+from experiments.synthetic.writers.layouts import DEALT, LAYOUTS, REGISTRY, Layout, layout_of, write_exports
 
-__all__ = ["LAYOUTS", "layout_of", "write_exports"]
+__all__ = ["DEALT", "LAYOUTS", "REGISTRY", "Layout", "layout_of", "write_exports"]

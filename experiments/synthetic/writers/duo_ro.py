@@ -16,6 +16,7 @@ from experiments.synthetic.attendance import LAST_WEEK, WEEKS
 from experiments.synthetic.background import Columns
 from experiments.synthetic.identifiers import Identifiers, identifiers
 from experiments.synthetic.leaving import EXPORT_DATE
+from experiments.synthetic.placements import placements
 from experiments.synthetic.sector import SyntheticSchool
 from experiments.synthetic.writers.export_file import Dialect, texts, write_csv, write_lines
 from experiments.synthetic.writers.per_enrolment import of_programmes, programme_list, recoded
@@ -76,15 +77,13 @@ def _programmes(school: SyntheticSchool) -> Iterator[Record]:
 
 
 def _placements(school: SyntheticSchool) -> Iterator[Record]:
-    """A BPV record per BBL enrolment: the employer is there from the first day to the last."""
-    rows = school.enrolments
-    bbl = np.flatnonzero(rows["leertraject"] == "BBL")
-    start, planned, end = (_day(rows[name][bbl]) for name in ("start_date", "planned_end_date", "end_date"))
-    crebo = of_programmes("crebo", rows["programme"][bbl])
-    columns = (rows["student"][bbl], rows["enrolment_id"][bbl], start, planned, end, crebo)
-    for who, number, first, until, last, code in zip(*columns, strict=True):
-        firm = f"1{int(who) * 7 % 10**8:08d}"  # nine digits, of no company
-        fields = [str(number), "1", first, first, until, last, "850", firm, str(code), ""]
+    """A BPV record per placement."""
+    rows = placements(school)
+    start, planned, end = (_day(rows[name]) for name in ("start_date", "planned_end_date", "end_date"))
+    crebo = of_programmes("crebo", rows["programme"])
+    columns = (rows["student"], rows["enrolment_id"], start, planned, end, crebo, rows["leerbedrijf"])
+    for who, number, first, until, last, code, firm in zip(*columns, strict=True):
+        fields = [str(number), "1", first, first, until, last, "850", str(firm), str(code), ""]
         yield int(who), 10 * int(number) + 2, ["BPV", *fields]
 
 

@@ -40,6 +40,23 @@ def diploma_date(school: SyntheticSchool) -> NDArray[np.datetime64]:
     return found
 
 
+def period_ends(school: SyntheticSchool) -> NDArray[np.datetime64]:
+    """Return per programme period its last day: the day before the next one, or the enrolment's, or NaT."""
+    rows, enrolments = school.programme_periods, school.enrolments
+    ends = dict(zip(zip(*_places(enrolments), strict=True), enrolments["end_date"], strict=True))
+    places = list(zip(*_places(rows), strict=True))
+    start = rows["start_date"].astype("datetime64[D]")
+    found = [
+        start[row + 1] - np.timedelta64(1, "D") if places[row + 1 : row + 2] == [place] else ends[place]
+        for row, place in enumerate(places)
+    ]
+    return np.array(found, dtype="datetime64[D]")
+
+
+def _places(rows: Columns) -> tuple[list[int], list[int]]:
+    return rows["student"].tolist(), rows["enrolment_id"].tolist()
+
+
 def on_first(school: SyntheticSchool, per_student: Floats) -> Floats:
     """Give the value of each student [n] to the first enrolment only; later enrolments have NaN."""
     rows = school.enrolments

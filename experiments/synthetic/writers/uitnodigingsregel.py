@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.synthetic.background import Columns
 from experiments.synthetic.identifiers import identifiers
@@ -39,7 +40,7 @@ def _background(school: SyntheticSchool) -> Columns:
     return {
         "Studentnummer": people["number"],
         "Naam": identifiers(school).last_name,
-        "Dropout": school.dropout.astype(int),
+        "Dropout": _dropout(school),
         "StudentGender": recoded(people["geslacht"], {"O": "X"}),
         "StudentAge": people["age_at_start"],
         "max1studie": people["first_study"].astype(int),
@@ -50,6 +51,12 @@ def _background(school: SyntheticSchool) -> Columns:
         "Leerweg": people["leertraject"],
         "Datum_eerste_inschrijving_Nivbc": people["start_date"],
     }
+
+
+def _dropout(school: SyntheticSchool) -> NDArray[np.str_]:
+    """1 or 0, and nothing for who is still in the first year."""
+    flags = school.dropout.astype(int).astype(str)
+    return flags if school.known is None else np.where(school.known, flags, "")
 
 
 def _flags(school: SyntheticSchool) -> Columns:

@@ -11,10 +11,11 @@ from coalition import approvals, publication, review, running, submission
 from coalition.transport import InProcess
 from coalition.workspace import Workspace
 from experiments.definition import Experiment
-from node import approving, founding
+from node import founding
 from node.answer import Node, answer
-from node.approving import Desk
 from node.assembly import open_node
+from node.desk import approving
+from node.desk.approving import Desk
 from node.folder import NodeFolder
 from privacy.charter import Charter
 from privacy.identity import SigningKey

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from coalition import presenting, running
+from coalition import presenting, reaching, running
 from coalition.errors import NotAllowed, RunStopped, UsageFailed
 from coalition.transport import InProcess
 from tests.unit.coalition.office import Office, office
+
+EXCHANGES = "exchanges / uitwisselingen"
 
 
 def _waiting(made: Office) -> tuple[str, str]:
@@ -61,7 +63,22 @@ def test_progress_reaches_its_total(tmp_path: Path) -> None:
     made.approve(experiment)
     seen: list[tuple[Any, ...]] = []
     running.carry_out(made.workspace, experiment, made.transport(experiment), lambda *said: seen.append(said))
-    assert seen[-1] == ("exchanges", 12, 12) and [said[1] for said in seen] == list(range(1, 13))
+    exchanges = [(*said, "")[:4] for said in seen if said[0] == EXCHANGES]
+    assert exchanges[-1] == (EXCHANGES, 12, 12, "")
+    assert [said[1] for said in exchanges if not said[3]] == list(range(1, 13))
+
+
+def test_progress_says_which_schools_are_waited_for(tmp_path: Path) -> None:
+    """While an exchange goes on, the schools that have not answered are named, fewer and fewer."""
+    made = office(tmp_path)
+    made.accept_charter()
+    experiment = made.submit()
+    made.approve(experiment)
+    seen: list[tuple[Any, ...]] = []
+    running.carry_out(made.workspace, experiment, made.transport(experiment), lambda *said: seen.append(said))
+    waiting = [said[3] for said in seen if said[0] == EXCHANGES and said[1] == 1 and said[3]]
+    assert waiting[0] == "step 1, attempt 0: school-0, school-1, school-2"
+    assert [len(words.split(": ")[1].split(", ")) for words in waiting] == [3, 2, 1]
 
 
 def test_too_few_schools_stop_the_run_and_say_what_to_do(tmp_path: Path) -> None:
@@ -85,7 +102,7 @@ def test_too_few_schools_stop_the_run_and_say_what_to_do(tmp_path: Path) -> None
 
 def test_sockets_are_named_by_school() -> None:
     """SCHOOL=PATH with a school of the charter; anything else lists the schools."""
-    assert running.socket_paths(["a=/run/a.sock"], ["a", "b"]) == {"a": Path("/run/a.sock")}
+    assert reaching.socket_paths(["a=/run/a.sock"], ["a", "b"]) == {"a": Path("/run/a.sock")}
     for wrong in ("a", "c=/x", "a=", "=/x"):
         with pytest.raises(UsageFailed, match="a, b"):
-            running.socket_paths([wrong], ["a", "b"])
+            reaching.socket_paths([wrong], ["a", "b"])

@@ -1,9 +1,11 @@
-"""Realistic findings for the page's tests: five schools, twenty-four schools, and one from production."""
+"""Realistic findings for the page's tests: five schools, twenty-four, one from production; audits good and bad."""
 
 import hashlib
 import math
 from fractions import Fraction
 from typing import Any
+
+from tests.unit.experiments import audit_example
 
 SCHOOLS = (
     ("alfa", "Alfa-college"),
@@ -259,6 +261,7 @@ def finding(schools: list[tuple[str, str]] | None = None) -> dict[str, Any]:
         "evaluation": _evaluation(),
         "comparison": _comparison(schools),
         "privacy": _privacy(schools),
+        "audit": audit_example.audit(),
         "evidence": _evidence(schools),
         "disclosure": _disclosure(),
     }
@@ -274,7 +277,7 @@ def finding_of_many() -> dict[str, Any]:
         "Graafschap College",
     ]
     schools = [(f"school-{i:02d}", f"{names[i % 5]} {i + 1}") for i in range(24)]
-    return finding(schools)
+    return finding(schools) | {"audit": audit_example.small_audit()}
 
 
 def finding_of_production() -> dict[str, Any]:
@@ -283,3 +286,18 @@ def finding_of_production() -> dict[str, Any]:
     made |= {"rehearsal": False, "comparison": None}
     made["evaluation"] |= {"privacy_dominates": True, "auc": estimate(0.73, 0.04)}
     return made
+
+
+def finding_before_audits() -> dict[str, Any]:
+    """Return a finding as it was published before mechanisms were audited: without that key."""
+    return {key: value for key, value in finding().items() if key != "audit"}
+
+
+def finding_with_broken_audit() -> dict[str, Any]:
+    """Return a finding whose mechanism gave away more than it promised."""
+    return finding() | {"audit": audit_example.broken_audit()}
+
+
+def finding_with_weak_audit() -> dict[str, Any]:
+    """Return a finding whose audit was too small to say anything."""
+    return finding() | {"audit": audit_example.weak_audit()}

@@ -31,6 +31,9 @@ EXAMPLES = {
     "five": example.finding,
     "many": example.finding_of_many,
     "production": example.finding_of_production,
+    "older": example.finding_before_audits,
+    "broken": example.finding_with_broken_audit,
+    "weak": example.finding_with_weak_audit,
 }
 
 
@@ -182,7 +185,7 @@ def test_every_drawing_is_valid_and_described(name: str, language: str) -> None:
         assert (root.findtext("title") or "").strip() and len(root.findtext("desc") or "") > 12
         assert "nan" not in drawing and "inf" not in drawing
     figures = re.findall(r"<figure.*?</figure>", html, re.S)
-    expected = 7 if name == "production" else 8
+    expected = {"production": 9, "older": 8}.get(name, 10)
     assert len(figures) == expected and len(drawings) == expected + 3
     assert all("<figcaption>" in figure and "<table" in figure and "<details>" in figure for figure in figures)
 
@@ -231,6 +234,8 @@ def test_comparison_is_shown_in_a_rehearsal_only() -> None:
         ("privacy.steps", []),
         ("privacy.accounts", []),
         ("privacy.two_schools", None),
+        ("audit", None),
+        ("audit.mechanism.results.1.mechanism", "a_query_of_next_year"),
         ("evidence.reviews", []),
         ("evidence.receipts", []),
         ("disclosure.rules", []),
@@ -324,7 +329,9 @@ def test_no_text_is_unused_and_none_is_missing() -> None:
     sources = "".join(p.read_text("utf-8") for p in READING.iterdir() if p.suffix in (".py", ".j2"))
     families = (
         *("rule.", "status.", "query.", "population.", "cohort.", "glossary.", "section.", "flow.", "measure."),
-        *("answer.", "verb.", "read.", "key.recall.", "head.", "fact.", "place."),
+        *("answer.", "verb.", "read.", "key.recall.", "head.", "fact.", "place.", "tone."),
+        *("audit.say.", "audit.verdict.", "audit.fact.lower.", "audit.control.", "audit.shown.", "audit.weaker."),
+        *("audit.method.", "audit.test.", "figure.audit.caption."),
     )
     unused = [
         key

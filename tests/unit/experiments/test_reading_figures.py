@@ -16,6 +16,9 @@ EXAMPLES = {
     "five": example.finding,
     "many": example.finding_of_many,
     "production": example.finding_of_production,
+    "older": example.finding_before_audits,
+    "broken": example.finding_with_broken_audit,
+    "weak": example.finding_with_weak_audit,
 }
 
 
@@ -97,6 +100,7 @@ def contrast(one: str, two: str) -> float:
 TEXTS = [
     *itertools.product(("ink", "muted", "accent", "one", "two", "three", "good"), ("page", "surface", "raised")),
     *itertools.product(("ink", "caution"), ("cautionground",)),
+    ("caution", "surface"),
 ]
 
 

@@ -24,7 +24,7 @@ from experiments.synthetic.leaving import linear_part
 from experiments.synthetic.programmes import brin, school_name
 from experiments.synthetic.sector import SyntheticSchool, generate
 from experiments.synthetic.tabular import tabular
-from experiments.synthetic.writers import LAYOUTS, layout_of, write_exports
+from experiments.synthetic.writers import DEALT, LAYOUTS, layout_of, write_exports
 from experiments.synthetic.writers.export_file import Dialect, texts
 from shared_schema import features, load_schema, outcomes
 from shared_schema.report import Level
@@ -237,8 +237,9 @@ def test_planted_names_every_direct_identifier(small: SyntheticSchool) -> None:
 
 
 def test_the_five_layouts_take_turns(tmp_path: Path, small: SyntheticSchool) -> None:
-    """Five schools in a row have five layouts; the sixth begins again; another layout is refused by name."""
-    assert {layout_of(index) for index in range(5)} == set(LAYOUTS) and len(LAYOUTS) == 5
+    """Five schools of a rehearsal have five layouts; the sixth begins again; another layout is refused by name."""
+    assert [layout_of(index) for index in range(5)] == list(DEALT) and len(DEALT) == 5
+    assert set(DEALT) <= set(LAYOUTS)
     assert layout_of(5) == layout_of(0)
     with pytest.raises(ValueError, match="magister"):
         write_exports(small, "magister", tmp_path)
@@ -256,7 +257,7 @@ def test_a_dialect_decides_how_a_value_is_written() -> None:
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path, small: SyntheticSchool) -> None:
     """Text exports are a function of the school, so a rehearsal's files can be compared."""
-    for layout in ("osiris", "eduarte", "duo_ro", "uitnodigingsregel_v4"):
+    for layout in set(LAYOUTS) - {"excel_workbook"}:  # a workbook holds the time at which it was made
         for copy in ("a", "b"):
             write_exports(small, layout, tmp_path / copy / layout)
         one, two = (sorted((tmp_path / copy / layout).iterdir()) for copy in ("a", "b"))

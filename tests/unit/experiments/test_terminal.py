@@ -150,3 +150,10 @@ def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[s
         progress("stage", 2, 2)
     shown = capsys.readouterr()
     assert shown.out == "" and "stage" not in shown.err
+
+
+def test_a_space_that_does_not_break_is_shown_as_it_is() -> None:
+    """A norm is written with one between sign and figure; a letter that moves a cursor becomes a mark."""
+    assert (
+        terminal.printable("≥\N{NO-BREAK SPACE}67%\n\x1b[2J") == "≥\N{NO-BREAK SPACE}67%\n\N{REPLACEMENT CHARACTER}[2J"
+    )

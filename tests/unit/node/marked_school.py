@@ -18,7 +18,7 @@ import coalition.cli
 import node.cli
 from experiments import terminal
 from node.folder import NodeFolder
-from node.pseudonyms import Pseudonyms
+from node.people.pseudonyms import Pseudonyms
 from node.store import Store
 
 PROGRAMS = {"coalition": coalition.cli.app, "coalition-node": node.cli.app}
@@ -65,7 +65,7 @@ def rows(count: int = 40) -> list[Row]:
             "leeftijd": str(16 + index % 8),
             "team": DECLARED,
             "uren": f"{index % 13},5",
-            "opmerking": ODD,
+            "kenmerk": ODD,
         }
         for index in range(count)
     ]

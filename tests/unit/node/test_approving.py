@@ -10,8 +10,8 @@ import pytest
 
 from experiments.definition import Experiment
 from experiments.terminal import Grid
-from node import approving, asked
-from node.approving import Desk
+from node.desk import approving, asked
+from node.desk.approving import Desk
 from node.errors import Refusal, UnusableInput
 from privacy.charter import Charter
 from privacy.identity import SigningKey

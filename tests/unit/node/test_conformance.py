@@ -13,8 +13,10 @@ from rich.console import Console
 from experiments.catalogue.questions import load_questions, served
 from node.conformance import Quality, QualityFailed, TableQuality, Verdict, check, present_columns
 from node.mapping import Count, Delivery
-from node.quality_text import render, render_questions
+from node.quality.overview import overview
+from node.quality.text import render, render_questions
 from shared_schema import load_schema
+from shared_schema.indicators import RULES
 
 SCHEMA = load_schema()
 MARKER = "GEHEIM-4711"
@@ -98,17 +100,17 @@ def report() -> Quality:
 def test_the_report_is_plain_data_with_its_version() -> None:
     """Texts, numbers, lists and mappings only, so what is stored beside a delivery is what is shown later."""
     plain = json.loads(json.dumps(report().plain()))
-    assert (plain["quality"], plain["verdict"], plain["layout"]) == (1, "warn", "test")
+    assert (plain["quality"], plain["verdict"], plain["layout"]) == (2, "warn", "test")
     assert plain["tables"][0]["notes"][0]["rule"] == "unknown_code"
 
 
 def test_the_report_in_words_is_dutch_and_english_and_shows_no_markup_of_a_school() -> None:
     """A column called [red] is printed as it is called; marker cells are nowhere."""
     console = Console(width=200, record=True, file=io.StringIO())
-    render(json.loads(json.dumps(report().plain())), console)
+    render(overview(json.loads(json.dumps(report().plain())), SCHEMA), console)
     render_questions(served({"enrolment.cohort"}, SCHEMA), console)
     text = console.export_text()
-    assert "De levering is bruikbaar" in text and "usable" in text
+    assert "De data zijn bruikbaar" in text and "usable" in text
     assert "[red]x[/red]" in text
     assert MARKER not in text
 
@@ -147,3 +149,39 @@ def test_a_column_without_a_filled_cell_is_not_there() -> None:
     """A name in a header answers no question."""
     quality = checked(table="result", student=students(2), score=[None, None], course=["a", "b"])[1]
     assert present_columns([quality]) == {"result.student", "result.course"}
+
+
+INDICATORS = {9: ("jaarresultaat", "startersresultaat", "vsv_eigen"), 19: ("jaarresultaat",), 22: ("vertraging",)} | {
+    31: ("startersresultaat",),
+    33: ("startersresultaat",),
+    30: ("uitval_jaar_1",),
+}
+
+
+@pytest.mark.parametrize("number", INDICATORS)
+def test_a_question_about_an_indicator_asks_for_what_the_indicator_needs(number: int) -> None:
+    """The columns of `questions.yaml` and those of the definitions cannot drift apart."""
+    question = next(one for one in load_questions(SCHEMA) if one.number == number)
+    for indicator in INDICATORS[number]:
+        for need in RULES[indicator].needs:
+            choices = set(need.split(" | "))
+            assert choices & set(question.needs) or choices <= set().union(*question.one_of), (indicator, need)
+
+
+def test_every_question_is_released_as_the_coalition_agreed() -> None:
+    """One table, one answer: DOMAIN §4's types of release, question by question.
+
+    T a table, TR transitions, HZ time by exit, M moments, G a model, PRC scores by outcome, - nothing.
+    """
+    agreed = (
+        "T;T;T, TR;T;G, PRC;PRC;PRC;T;T, M;-;T;T;-;T;TR, T;M, HZ;HZ;G, T;T;G, T;"
+        "G, T;M, HZ;T;G, PRC;T;T;T;-;T, M;HZ;T;T;G;T;-;T;TR;T;-;-"
+    )
+    assert [question.release for question in load_questions(SCHEMA)] == agreed.split(";")
+
+
+def test_every_question_says_what_it_needs() -> None:
+    """A question names columns, or is public; what goes beyond the schema is said in both languages."""
+    for question in load_questions(SCHEMA):
+        assert question.columns or question.public, question.number
+        assert question.title.nl != question.title.en

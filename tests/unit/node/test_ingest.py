@@ -15,7 +15,8 @@ from node import ingest as path
 from node.conformance import QualityFailed, Verdict
 from node.errors import StorageFailed, UnusableInput
 from node.ingest import examine, first_cohorts, ingest
-from node.pseudonyms import PseudonymKey, Pseudonyms
+from node.people.pseudonym_key import PseudonymKey
+from node.people.pseudonyms import Pseudonyms
 from node.store import Store
 from shared_schema import load_schema
 
@@ -185,7 +186,7 @@ def test_a_locked_pseudonym_table_stores_nothing(school: Path, monkeypatch: pyte
     other.execute("BEGIN EXCLUSIVE")
     real = sqlite3.connect
     monkeypatch.setattr(
-        "node.pseudonyms.sqlite3.connect",
+        "node.people.pseudonyms.sqlite3.connect",
         lambda file, isolation_level: real(file, isolation_level=isolation_level, timeout=0.05),
     )
     with pytest.raises(StorageFailed):

@@ -210,7 +210,7 @@ def test_what_is_no_workbook_or_unpacks_too_large_is_refused(tmp_path: Path, mon
         read_exports(tmp_path, {"s": Source(file="s.xlsx")})
     assert caught.value.code == "bad_workbook"
     workbook(tmp_path, {"Een": [["nr"], ["1"]]})
-    monkeypatch.setattr("node.workbook.MAX_UNPACKED", 100)
+    monkeypatch.setattr("node.sources.workbook.MAX_UNPACKED", 100)
     with pytest.raises(UnusableInput) as caught:
         read_exports(tmp_path, {"s": Source(file="s.xlsx")})
     assert caught.value.code == "bad_workbook"

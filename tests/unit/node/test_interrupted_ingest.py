@@ -14,7 +14,8 @@ import node.cli
 from experiments import terminal
 from node import store as node_store
 from node.errors import NodeError
-from node.pseudonyms import Pseudonyms
+from node.people.pseudonyms import Pseudonyms
+from node.register import Entry
 from node.store import Store
 from tests.unit.node import marked_school
 from tests.unit.node.marked_school import MARKERS, School, csv_text, rows
@@ -144,16 +145,16 @@ def _code_in(said: bytes) -> str:
     return title.partition("[")[2].rstrip("]")
 
 
-def _in_place(self: Store, tables: Any, report: Any) -> str:
-    node_store._write_tables(self.folder / node_store.DELIVERIES / self.current(), tables, report)
+def _in_place(self: Store, tables: Any, report: Any, *_: Any) -> str:
+    node_store.write_tables(self.folder / node_store.DELIVERIES / self.current(), tables, report)
     return self.current()
 
 
-def _pointer_first(self: Store, tables: Any, report: Any) -> str:
+def _pointer_first(self: Store, tables: Any, report: Any, *_: Any) -> str:
     name = self._next_name()
-    self._point_at(name)
+    self._switch(self.register().added(Entry("proef", 1, name, "", dict.fromkeys(tables, 0), "pass")))
     (self.folder / node_store.DELIVERIES / name).mkdir()
-    node_store._write_tables(self.folder / node_store.DELIVERIES / name, tables, report)
+    node_store.write_tables(self.folder / node_store.DELIVERIES / name, tables, report)
     return name
 
 

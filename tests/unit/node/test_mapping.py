@@ -10,7 +10,7 @@ import pytest
 from node.errors import UnusableInput
 from node.ingest import Examined, examine
 from node.mapping_document import read_mapping
-from node.pseudonyms import PseudonymKey
+from node.people.pseudonym_key import PseudonymKey
 from shared_schema import DocumentError, load_schema
 
 KEY = PseudonymKey(b"k" * 32)
@@ -225,6 +225,47 @@ def test_a_constant_of_the_wrong_kind_is_the_mappings_fault(tmp_path: Path) -> N
     assert (
         refused(tmp_path, EXPORT, table_of("enrolment", cohort="{from: datum, date: dd-mm-yyyy}")).code == "wrong_kind"
     )
+
+
+AREAS = "sources:\n  s: {file: s.csv, identifier: nr}\n  a: {file: a.csv, identifier: false}\n"
+
+
+def looked_up(folder: Path, rule: str, export: str = "nr;pc\n1;1013 AB\n2;9999 ZZ\n3;\n4;1018\n") -> Examined:
+    (folder / "a.csv").write_text("gebied;arm;score\n1013;TRUE;0,5\n1018;;-0,2\n1019;TRUE;1\n1019;FALSE;1\n")
+    return run(folder, export, table_of("person", apcg=rule), HEADING + AREAS)
+
+
+def test_a_look_up_by_a_column_of_another_name(tmp_path: Path) -> None:
+    """`by` says which column there equals which rule here; what is not there, and what is empty there, is missing."""
+    made = looked_up(tmp_path, "{from: arm, of: a, by: {gebied: {from: pc, first: 4}}}")
+    assert made.tables["person"]["apcg"].astype(object).fillna("-").tolist() == [True, "-", "-", "-"]
+
+
+def test_not_found_is_for_rows_that_are_not_there(tmp_path: Path) -> None:
+    """A filled key without a row gets it; an empty key, an empty cell and an ambiguous row do not; it is counted."""
+    export = "nr;pc\n1;1013 AB\n2;9999 ZZ\n3;\n4;1018\n5;1019 XX\n"
+    rule = "{from: arm, of: a, by: {gebied: {from: pc, first: 4}}, not_found: false}"
+    made = looked_up(tmp_path, rule, export)
+    assert made.tables["person"]["apcg"].astype(object).fillna("-").tolist() == [True, False, "-", "-", "-"]
+    notes = {note.rule: note.rows for table in made.quality.tables for note in table.notes}
+    assert (notes["not_found"], notes["ambiguous"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [("{from: arm, of: a}", "no_by"), ("{from: arm, of: a, by: {gebeid: pc}}", "missing_column")],
+)
+def test_a_look_up_that_singles_out_nothing_is_refused(tmp_path: Path, rule: str, code: str) -> None:
+    """A list about nobody is looked up by a column that it has."""
+    with pytest.raises(UnusableInput) as caught:
+        looked_up(tmp_path, rule)
+    assert caught.value.code == code
+
+
+def test_not_found_needs_something_to_look_up(tmp_path: Path) -> None:
+    """Written where nothing is looked up it would never happen: refused with the line."""
+    with pytest.raises(UnusableInput, match="not_found is what a look-up"):
+        looked_up(tmp_path, "{from: pc, not_found: false}")
 
 
 def test_an_ambiguous_look_up_is_missing_and_counted(tmp_path: Path) -> None:

@@ -72,6 +72,18 @@ def test_a_shipped_layout_or_a_file_becomes_the_mapping(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_a_list_is_taken_in_by_the_name_of_its_layout(say: Say, tmp_path: Path) -> None:
+    """`ingest --mapping brin` beside the node's own mapping; a name that does not exist lists those that do."""
+    founding.found(tmp_path / "node", "a", "A", None, ["2022=800"], "osiris", None, None)
+    (tmp_path / "BRIN.csv").write_text("school,BRIN\nAlbeda ,00GT\n", encoding="utf-8")
+    code, data = say("ingest", tmp_path / "node", "--exports", tmp_path / "BRIN.csv", "--mapping", "brin")
+    assert (
+        code == 0 and data["quality"]["layout"] == "brin" and data["registered"] == {"new": 0, "known": 0, "unknown": 0}
+    )
+    code, data = say("check", tmp_path / "node", "--exports", tmp_path / "BRIN.csv", "--mapping", "brinn")
+    assert (code, data["code"]) == (2, "no_mapping")
+
+
 def test_an_fg_may_keep_the_key_elsewhere(say: Say, tmp_path: Path) -> None:
     """With --fg-public no FG key is made here, and the card carries the one given."""
     public = SigningKey.generate().public.hex()

@@ -13,7 +13,8 @@ import cbor2
 import pytest
 
 from node.errors import StorageFailed, UnusableInput
-from node.pseudonyms import FILE, PseudonymKey, Pseudonyms
+from node.people.pseudonym_key import PseudonymKey
+from node.people.pseudonyms import FILE, Pseudonyms
 
 KEY = PseudonymKey(bytes(range(32)))
 

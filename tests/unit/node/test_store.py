@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from node import store
 from node.errors import StorageFailed, UnusableInput
-from node.store import CURRENT, DELIVERIES, Store
+from node.store import CURRENT, DELIVERIES, Store, Tables
 
 FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 
@@ -146,14 +147,14 @@ def test_a_damaged_delivery_is_reported(tmp_path: Path) -> None:
 def test_a_reader_that_crosses_a_writer_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The delivery is replaced between the pointer and the files: the reader gets the new one."""
     write(tmp_path, 1)
-    real = store._read_tables
+    real = store.read_tables
 
-    def crossed(folder: Path) -> dict[str, pd.DataFrame]:
-        monkeypatch.setattr(store, "_read_tables", real)
+    def crossed(folder: Path, until_week: int | None = None) -> dict[str, pd.DataFrame]:
+        monkeypatch.setattr(store, "read_tables", real)
         write(tmp_path, 2)
-        return real(folder)
+        return real(folder, until_week)
 
-    monkeypatch.setattr(store, "_read_tables", crossed)
+    monkeypatch.setattr(store, "read_tables", crossed)
     assert Store.open(tmp_path).tables()["person"]["n"].tolist() == [2]
 
 
@@ -161,4 +162,138 @@ def test_nobody_else_can_read_a_delivery(tmp_path: Path) -> None:
     """The folder of deliveries and the staged one are the node's own."""
     write(tmp_path / "data", 1)
     assert (tmp_path / "data" / DELIVERIES).stat().st_mode & 0o077 == 0
-    assert (tmp_path / "data" / CURRENT).read_text() == "000001\n"
+    assert (tmp_path / "data" / "reports").stat().st_mode & 0o077 == 0
+
+
+# ---- several layouts
+
+
+def of(layout: str, number: int) -> dict[str, object]:
+    return {"layout": layout, "verdict": "pass", "number": number}
+
+
+def states(folder: Path) -> list[tuple[str, int, str]]:
+    return [(one.layout, one.version, one.state) for one in Store.open(folder).register().entries]
+
+
+def test_each_layout_has_a_delivery_that_counts(tmp_path: Path) -> None:
+    """A new delivery replaces that of its own layout; what other layouts delivered stays."""
+    store = Store.open(tmp_path)
+    store.write({"person": frame(1)}, of("osiris", 1))
+    store.write({"survey": frame(7)}, of("job", 7))
+    store.write({"person": frame(2)}, of("osiris", 2))
+    assert {name: table["n"].tolist() for name, table in store.tables().items()} == {"survey": [7], "person": [2]}
+    assert states(tmp_path) == [("osiris", 1, "replaced"), ("job", 1, "counts"), ("osiris", 2, "counts")]
+    assert {layout: report["number"] for layout, report in store.reports().items()} == {"job": 7, "osiris": 2}
+    assert len(list((tmp_path / DELIVERIES).iterdir())) == 2
+
+
+def test_what_is_replaced_or_withdrawn_stays_in_numbers_only(tmp_path: Path) -> None:
+    """The report of every delivery there was can be read; its rows are gone."""
+    store = Store.open(tmp_path)
+    first = store.write({"person": frame(4711)}, of("osiris", 1))
+    store.write({"person": frame(2)}, of("osiris", 2))
+    gone = store.withdraw("osiris")
+    assert (gone.version, gone.state, gone.rows) == (2, "withdrawn", {"person": 1})
+    assert list((tmp_path / DELIVERIES).iterdir()) == []
+    assert store.past_report(first) == of("osiris", 1)
+    with pytest.raises(UnusableInput, match="ingest"):
+        store.tables()
+    with pytest.raises(UnusableInput) as found:
+        store.withdraw("osiris")
+    assert found.value.code == "no_such_delivery"
+    store.write({"person": frame(3)}, of("osiris", 3))
+    assert states(tmp_path)[-2:] == [("osiris", 2, "withdrawn"), ("osiris", 3, "counts")]
+
+
+def test_a_table_is_filled_by_one_layout(tmp_path: Path) -> None:
+    """A second layout that fills it is refused, with a way out; told to, it takes the other's place in one step."""
+    store = Store.open(tmp_path)
+    store.write({"person": frame(1)}, of("osiris", 1))
+    with pytest.raises(UnusableInput, match="--replaces osiris") as found:
+        store.write({"person": frame(2)}, of("eduarte", 2))
+    assert found.value.code == "table_taken"
+    assert store.tables()["person"]["n"].tolist() == [1]
+    store.write({"person": frame(2)}, of("eduarte", 2), replaces=["osiris"])
+    assert store.tables()["person"]["n"].tolist() == [2]
+    assert [(one.state, one.by) for one in store.register().entries] == [("replaced", "eduarte"), ("counts", "")]
+
+
+def test_surveys_share_a_table_as_long_as_no_key_is_in_both(tmp_path: Path) -> None:
+    """Rows of two layouts under each other; columns that one of them lacks are missing there, types stay."""
+    store, shared = Store.open(tmp_path), {"survey": ("n",)}
+    store.write({"survey": frame(1).assign(week=pd.array([3], dtype="Int64"))}, of("job", 1), shared=shared)
+    store.write({"survey": frame(2)}, of("mto", 2), shared=shared)
+    both = store.tables()["survey"]
+    assert (both["n"].tolist(), str(both["n"].dtype), str(both["week"].dtype)) == ([1, 2], "Int64", "Int64")
+    assert both["week"].isna().tolist() == [False, True]
+    with pytest.raises(UnusableInput, match="1 rows with the key"):
+        store.write({"survey": frame(1)}, of("bpv", 1), shared=shared)
+
+
+def test_a_folder_of_the_version_before_opens(tmp_path: Path) -> None:
+    """`current` held one name then: that delivery counts, and the next one of its layout replaces it."""
+    write(tmp_path, 1)
+    (tmp_path / "reports" / "000001.json").unlink()
+    (tmp_path / "reports").rmdir()
+    manifest = tmp_path / DELIVERIES / "000001" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"report": {', '"report": {"layout": "osiris", '))
+    (tmp_path / CURRENT).write_text("000001\n")
+    store = Store.open(tmp_path)
+    assert (store.tables()["person"]["n"].tolist(), store.current()) == ([1], "000001")
+    assert states(tmp_path) == [("osiris", 1, "counts")]
+    with pytest.raises(UnusableInput):
+        store.write({"person": frame(2)}, of("eduarte", 2))
+    store.write({"person": frame(2)}, of("osiris", 2))
+    assert states(tmp_path) == [("osiris", 1, "replaced"), ("osiris", 2, "counts")]
+
+
+def test_a_rewrite_changes_all_deliveries_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two layouts; the second cannot be changed: the first is as it was. Else both are, and only what changed."""
+    store = Store.open(tmp_path)
+    store.write({"person": frame(1)}, of("osiris", 1))
+    store.write({"survey": frame(7)}, of("job", 7))
+
+    def empty_person(tables: Tables) -> dict[str, pd.DataFrame]:
+        return {name: table.iloc[:0] if name == "person" else table for name, table in tables.items()}
+
+    def failing(tables: Tables) -> dict[str, pd.DataFrame]:
+        if "survey" in tables:
+            raise OSError
+        return empty_person(tables)
+
+    with pytest.raises(StorageFailed):
+        store.rewrite(failing)
+    assert store.tables()["person"]["n"].tolist() == [1]
+    before = store.register().of_layout("job")
+    assert store.rewrite(empty_person) == 1
+    assert store.tables()["person"].empty and store.register().of_layout("job") == before
+    assert store.register().of_layout("osiris").rows == {"person": 0}  # type: ignore[union-attr]
+    assert len(list((tmp_path / DELIVERIES).iterdir())) == 2
+
+
+def test_a_rewrite_that_cannot_remove_what_was_there_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that had to go are gone when it returns, or the operator hears of it and repeats the command."""
+    write(tmp_path, 1)
+    real = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: (_ for _ in ()).throw(PermissionError(str(path))))
+    with pytest.raises(StorageFailed) as found:
+        Store.open(tmp_path).rewrite(lambda tables: {name: table.iloc[:0] for name, table in tables.items()})
+    assert found.value.code == "not_removed"
+    monkeypatch.setattr(shutil, "rmtree", real)
+    Store.open(tmp_path).rewrite(lambda tables: tables)
+    assert len(list((tmp_path / DELIVERIES).iterdir())) == 1
+
+
+BENT = ("{", "[]", '{"register": 2}', "000009\nx", '{"register": 1, "generation": 0, "deliveries": []}')
+
+
+@pytest.mark.parametrize("text", BENT)
+def test_a_damaged_register_is_reported(tmp_path: Path, text: str) -> None:
+    """No traceback, no half answer, and nothing is written over it."""
+    write(tmp_path, 1)
+    (tmp_path / CURRENT).write_text(text)
+    for act in (Store.open(tmp_path).tables, lambda: write(tmp_path, 2), lambda: Store.open(tmp_path).withdraw("x")):
+        with pytest.raises(StorageFailed, match="backup"):
+            act()
+    assert (tmp_path / CURRENT).read_text() == text

@@ -107,6 +107,37 @@ def test_the_integer_check_does_not_overflow() -> None:
     assert _norms(bounded)[0] <= steps**2 and bounded[0, 0] == steps // 10
 
 
+def _shrunk(row: list[int], steps: int) -> list[int]:
+    """Return what `lattice.md` says becomes of a point, in Python's own integers."""
+    squared = sum(value * value for value in row)
+    if squared <= steps * steps:
+        return row
+    ceiling = next(m for m in range(math.isqrt(squared), math.isqrt(squared) + 2) if m * m >= squared)
+    return [(1 if value > 0 else -1) * (abs(value) * steps // ceiling) for value in row]
+
+
+@pytest.mark.parametrize("steps", [1, 1000, 65_536, 100_000, 2**31 - 1, 2**31])
+def test_the_integer_check_shrinks_exactly_what_is_beyond(steps: int) -> None:
+    """At the bound and just beyond it, in either half of the square, and where many small squares carry over."""
+    edges = [[steps, extra] for extra in (0, 1, -1, 2**8, 2**15, 2**16, -(2**16), 2**20) if abs(extra) <= steps]
+    crowd = [[min(steps, size)] * 64 for size in (steps // 8, steps // 8 + 1, 65_535, 2**16, 2**31)]
+    lopsided = [[steps // 2 + 1, -steps, *range(30)]] if steps > 30 else [[1, -1, 1]]
+    for rows in (edges, crowd, lopsided):
+        found = lattice._bounded(np.array(rows, dtype=np.int64), steps)
+        assert found.tolist() == [_shrunk(row, steps) for row in rows]
+
+
+def test_the_integer_check_believes_no_word() -> None:
+    """Planted: what a NaN or an overflow leaves in a word, of which the square would wrap to nothing."""
+    extremes = [-(2**63), 2**63 - 1, 2**62, -(2**32), 2**32 + 1, 0]
+    for steps in (1, 1000, 2**31):
+        planted = np.array([[word, 1, -1] for word in extremes], dtype=np.int64)
+        assert (planted * planted)[0, 0] == 0
+        bounded = lattice._bounded(planted, steps)
+        assert max(_norms(bounded)) <= steps**2
+        assert [np.sign(row[0]) for row in bounded[:4]] == [-1, 1, 1, -1] or steps == 1
+
+
 def test_without_the_integer_check_the_bound_is_exceeded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: floats that round up by a step are caught by the integer check, and by nothing else."""
     grid = Lattice(3, Fraction(1), 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privacy import canonical
-from privacy.balances import Balance, State, advance, begin, known_run, replay
+from privacy import balances, canonical
+from privacy.balances import Balance, advance, begin, known_run, replay
 from privacy.errors import PrivacyError, SignatureError
 from privacy.identity import SigningKey
 from privacy.ledger import TAG, Account, BrokenRule, Charged, Entry, Record, genesis, read, write
@@ -21,6 +22,7 @@ from privacy.statements import Signed, run_id, sign
 from tests.ledger_world import ACCOUNT, COST, DAY, EXPERIMENT, OTHER_ACCOUNT, START, World, make_charter
 
 RUN = run_id(EXPERIMENT, {"s0": 1})
+RECOVERY = {"charter": b"c", "statement": b"s", "signature": bytes(64)}
 STUDENTS = Account(*ACCOUNT)
 
 
@@ -146,6 +148,8 @@ def test_details_of_another_shape_are_refused(changes: dict[str, Any]) -> None:
         lambda: Entry(1, b"h" * 32, START, "return", {"run": RUN, "returned": [["student", "2023"]]}),
         lambda: Entry(1, b"h" * 32, START, "return", {"run": RUN, "returned": [[1, 2, 3]]}),
         lambda: Entry(1, b"h" * 32, START, "incident", {"code": "x", "head": b"h" * 32, "note": "line\nbreak"}),
+        lambda: Entry(1, b"h" * 32, START, "recovery", {**RECOVERY, "vouchers": []}),
+        lambda: Entry(1, b"h" * 32, START, "recovery", {**RECOVERY, "vouchers": [[b"message"]]}),
         lambda: Entry.from_bytes(canonical.encode(["another tag"])),
         lambda: Entry.from_bytes(canonical.encode([TAG, 1, b"h" * 32, START, "close", []])),
     ],
@@ -366,11 +370,20 @@ def test_refusals_and_incidents_change_no_balance(chain: Chain) -> None:
     assert chain.state.balances == before
 
 
-def _holds(state: State) -> None:
-    for balance in state.balances.values():
-        assert balance.spent >= 0
-        assert balance.reserved >= 0
-        assert balance.spent + balance.reserved <= balance.cap
+def _holds(chain: Chain) -> None:
+    """Claim 1 of `ledger.md`, (i) to (iii), (iv) and (vi), from the entries alone: another way than `advance` goes."""
+    entries = [Entry.from_bytes(record.data) for record in chain.records]
+    charges = [entry.details for entry in entries if entry.kind == "charge"]
+    for account, balance in chain.state.balances.items():
+        named = [charge["rho"] for charge in charges if list(account) in charge["accounts"]]
+        caps = [e.details["rho"] for e in entries if e.kind == "cap" and e.details["account"] == list(account)]
+        held = sum((run.held.get(account, Fraction(0)) for run in chain.state.runs.values()), Fraction(0))
+        assert balance.spent == sum(named, Fraction(0)) >= 0 and balance.reserved == held >= 0
+        assert balance.spent + balance.reserved <= max(caps)
+    slots = [(charge["run"], charge["step"], charge["attempt"]) for charge in charges]
+    assert all(first[1:] < second[1:] for first, second in combinations(slots, 2) if first[0] == second[0])
+    reserved = [entry.details["serial"] for entry in entries if entry.kind == "reserve"]
+    assert len(set(reserved)) == len(reserved)
 
 
 def attempt(chain: Chain, verb: str, serial: int, step: int, rho: Fraction) -> Chain:
@@ -382,6 +395,7 @@ def attempt(chain: Chain, verb: str, serial: int, step: int, rho: Fraction) -> C
     acts: dict[str, Callable[[], Chain]] = {
         "approve": lambda: chain.signed("approval", chain.world.approval(serial)),
         "withdraw": lambda: chain.signed("withdrawal", chain.world.withdrawal(serial)),
+        "cap": lambda: chain.add("cap", account=list(ACCOUNT), rho=rho),
         "reserve": lambda: chain.reserve(run=run, serial=serial, rho=rho),
         "charge": lambda: chain.charge(run=run, step=step, releases=[release], rho=release["rho"]),
         "close": lambda: chain.add("close", run=run),
@@ -392,7 +406,7 @@ def attempt(chain: Chain, verb: str, serial: int, step: int, rho: Fraction) -> C
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "charge", "close", "return", "approve", "withdraw"]),
+        st.sampled_from(["reserve", "charge", "close", "return", "approve", "withdraw", "cap"]),
         st.integers(1, 3),
         st.integers(0, 3),
         st.fractions(0, 1, max_denominator=8),
@@ -406,8 +420,8 @@ STEPS = st.lists(
 def test_whatever_is_asked_balances_hold_and_refusals_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, steps: Any
 ) -> None:
-    """Random orders of every verb, most of them refused: spent + reserved never exceed the cap, and a refused
-    entry leaves the state as it was.
+    """Random orders of every verb, most of them refused: spent + reserved never exceed the largest cap there was, also
+    where it is raised and lowered in between, and a refused entry leaves the state as it was.
     """
     chain = Chain(World(tmp_path_factory.mktemp("chain"))).charter()
     chain.add("cap", account=list(ACCOUNT), rho=Fraction(1))
@@ -418,5 +432,26 @@ def test_whatever_is_asked_balances_hold_and_refusals_change_nothing(
             attempt(chain, verb, serial, step, rho)
         except BrokenRule:
             assert chain.state is before
-        _holds(chain.state)
+        _holds(chain)
     assert replay(chain.records) == chain.state
+
+
+@pytest.mark.parametrize("fault", ["a charge beyond what is held", "a reserve beyond the cap", "a slot twice"])
+def test_a_planted_fault_in_the_rules_breaks_the_claims(
+    chain: Chain, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controls of `_holds`: with one rule taken out, the history that it forbids is found to break a claim."""
+    chain.ready()
+    _holds(chain)
+    if fault == "a charge beyond what is held":
+        monkeypatch.setattr(balances, "_spend", lambda state, run, account, rho: (state, run))
+        chain.charge()
+    elif fault == "a reserve beyond the cap":
+        monkeypatch.setattr(Balance, "left", Fraction(100))
+        chain.signed("approval", chain.world.approval(2))
+        chain.reserve(run=run_id(EXPERIMENT, {"s0": 2}), serial=2, rho=Fraction(2))
+    else:
+        monkeypatch.setattr(balances, "_check_charge", lambda state, run, entry: None)
+        chain.charge().charge()
+    with pytest.raises(AssertionError):
+        _holds(chain)

@@ -2,9 +2,7 @@
 
 import copy
 import pickle
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,31 +199,11 @@ def test_a_destroyed_key_makes_no_mask() -> None:
     assert keys[0].public == roster[0].key
 
 
-# -- the proof ------------------------------------------------------------------------------------------------------
-
-
-def _unmatched(code: str, proof: str) -> set[str]:
-    """Return labels that stand in one of the two texts only; the module's docstring does not count as code."""
-    after_docstring = code.split('"""', 2)[2]
-    labels = re.compile(r"\[M\d+\]")
-    return set(labels.findall(after_docstring)) ^ set(labels.findall(proof.split("## ", 1)[1]))
-
-
-def _texts() -> tuple[str, str]:
-    source = Path(masking.__file__)
-    return source.read_text("utf-8"), source.with_name("masking.md").read_text("utf-8")
-
-
-def test_every_label_of_the_proof_stands_in_the_code_and_the_other_way_round() -> None:
-    """The proof speaks of lines that exist, and no labelled line is without its place in the proof."""
-    code, proof = _texts()
-    assert _unmatched(code, proof) == set()
-    assert set(re.findall(r"\[M\d+\]", code)) == {f"[M{number}]" for number in range(1, 10)}
-
-
-def test_a_label_that_went_missing_is_noticed() -> None:
-    """The planted fault, in either text."""
-    code, proof = _texts()
-    assert _unmatched(code.replace("# [M8]", ""), proof) == {"[M8]"}
-    assert _unmatched(code, proof.replace("[M3]", "")) == {"[M3]"}
-    assert _unmatched(code + "# [M99]", proof) == {"[M99]"}
+def test_a_roster_is_judged_as_a_mask_would_judge_it() -> None:
+    """`check_roster` passes what makes a mask, and refuses an unsorted roster and a peer's bad key, with no context."""
+    roster, keys = coalition(3)
+    masking.check_roster(roster[0], keys[0], roster)
+    bad = [roster[0], replace(roster[1], key=LOW_ORDER["order 8"].to_bytes(32, "little")), roster[2]]
+    for wrong, match in ((roster[::-1], "sorted"), (roster[:1], "needs 2"), (bad, "small one")):
+        with pytest.raises(MaskError, match=match):
+            masking.check_roster(roster[0], keys[0], wrong)

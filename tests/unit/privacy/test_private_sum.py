@@ -8,7 +8,15 @@ from scipy import stats
 
 from privacy.errors import LatticeError, NoiseError, PrivacyError
 from privacy.masking import EphemeralKey, Party
-from privacy.private_sum import Release, lattice_sum, masked_answer, noised_sum, open_lattice, open_sum
+from privacy.private_sum import (
+    Release,
+    lattice_sum,
+    masked_answer,
+    masked_sums,
+    noised_sum,
+    open_lattice,
+    open_sum,
+)
 
 RELEASE = Release(3, Fraction(2), 10**6, Fraction(10**10))
 FALSE_ALARM = 1e-5
@@ -175,3 +183,19 @@ def test_only_noised_sums_are_masked() -> None:
     for parts in ([], [lattice_sum(np.zeros((1, 3)), RELEASE)], [np.zeros((1, 3), dtype=np.uint64)]):
         with pytest.raises(LatticeError, match="noised"):
             masked_answer(parts, roster[0], keys[0], roster, b"c")
+
+
+def test_all_that_a_school_says_is_noised_and_masked() -> None:
+    """`masked_sums` opens to the totals within 6 sigma (rate 1e-8); one answer alone is nothing; counts must match."""
+    roster, keys = _coalition(3)
+    small = Release(1, Fraction(1), 10**5, Fraction(10**8))
+    rows = [np.full((4, 3), 0.5), np.ones((4, 1))]
+    answers = [
+        masked_sums(rows, [RELEASE, small], 2, own, key, roster, b"c") for own, key in zip(roster, keys, strict=True)
+    ]
+    total, count = open_sum(answers, [RELEASE, small])
+    np.testing.assert_allclose(total, 6.0, atol=6 * 1e5 * 1.3 * float(RELEASE.gamma))
+    assert abs(count[0] - 12) < 6 * 1e4 * 1.3 * float(small.gamma)
+    assert max(abs(open_sum(answers[:1], [RELEASE, small])[0])) > 10**6
+    with pytest.raises(ValueError, match="zip"):
+        masked_sums(rows[:1], [RELEASE, small], 2, roster[0], keys[0], roster, b"c")

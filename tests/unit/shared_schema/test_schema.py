@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from shared_schema import Schema, Type, UnknownColumn, load_schema
+from shared_schema import About, Schema, Type, UnknownColumn, load_schema
 from shared_schema.codes import CODE_LISTS
 from shared_schema.columns import Column, Declared, Table, Text, student_column
 
@@ -21,7 +21,7 @@ CONTRACT = {
     "person": "student geslacht vooropleiding postcode4 apcg",
     "enrolment": "student enrolment_id cohort start_date planned_end_date end_date reden_uitschrijving age_at_start "
     "first_study applications applied_before_april team college dropout_flag dropout_flag_definition",
-    "programme_period": "student enrolment_id start_date end_date crebo niveau leertraject sector location funded",
+    "programme_period": "student enrolment_id start_date end_date crebo niveau leertraject sector location funded sbu",
     "attendance": "student week weeks hours_scheduled hours_absent hours_absent_unauthorised hours_absent_authorised",
     "result": "student date week course kind score score_max",
 }
@@ -30,8 +30,10 @@ CONTRACT = {
 def test_the_names_of_the_contract() -> None:
     """Mappings, synthetic data and queries rely on these names and this order."""
     assert {name: " ".join(SCHEMA.tables[name].columns) for name in CONTRACT} == CONTRACT
-    others = ["placement", "diploma", "application", "survey", "estimate"]
-    assert list(SCHEMA.tables) == [*CONTRACT, *others]
+    others = ["placement", "diploma", "vsv_report", "application", "survey", "estimate", "staff_survey", "team_survey"]
+    public = ["area", "institution", "programme", "enrolment_count", "norm"]
+    assert list(SCHEMA.tables) == [*CONTRACT, *others, *public]
+    assert [name for name, table in SCHEMA.tables.items() if table.about is About.PUBLIC] == public
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=IDS)
@@ -51,11 +53,29 @@ def test_every_column_is_declared_in_full(table: Table, column: Column) -> None:
 
 @pytest.mark.parametrize("table", SCHEMA.tables.values(), ids=list(SCHEMA.tables))
 def test_every_table_is_declared_in_full(table: Table) -> None:
-    """Every table has prose, starts with the student, and has a key and an order of its own columns."""
+    """Every table has prose, starts with whom it is about if that is a person, and has a key of its own columns."""
     assert table.prose.nl and table.prose.en and table.title.nl and table.title.en
-    assert next(iter(table.columns)) == "student" and not table.columns["student"].nullable
     assert set(table.key) | set(table.order) <= set(table.columns)
-    assert not table.key or table.key[0] == "student"
+    first = next(iter(table.columns))
+    assert not table.columns[first].nullable and (not table.key or table.key[0] == first)
+    pseudonyms = [name for name, column in table.columns.items() if column.type is Type.PSEUDONYM]
+    assert pseudonyms == ([first] if table.about.person else [])
+    assert table.unit == (first if table.about.person else None)
+
+
+def test_populations_stand_under_different_names() -> None:
+    """Only tables about students have a column `student`: whoever looks for it never finds an applicant or staff."""
+    for table in SCHEMA.tables.values():
+        assert ("student" in table.columns) == (table.about is About.STUDENT), table.name
+    assert SCHEMA.table("application").unit == "applicant" and SCHEMA.table("staff_survey").unit == "staff"
+
+
+def test_public_figures_name_their_source_and_hold_nothing_sensitive() -> None:
+    """Every public table requires who published it and has a day for which it holds; none identifies anybody."""
+    for table in SCHEMA.tables.values():
+        if table.about is About.PUBLIC:
+            assert not table.columns["source"].nullable and table.columns["source_date"].type is Type.DATE
+            assert not [name for name, column in table.columns.items() if column.sensitive]
 
 
 @pytest.mark.parametrize("codes", CODE_LISTS.values(), ids=list(CODE_LISTS))
@@ -86,6 +106,8 @@ def test_the_hash_covers_what_gives_a_value_its_meaning() -> None:
         return Schema(tables, SCHEMA.codes, {})
 
     assert with_column(dataclasses.replace(apcg, prose=Text("anders", "other"))).hash == SCHEMA.hash
+    tables = {**SCHEMA.tables, "person": dataclasses.replace(person, about=About.STAFF)}
+    assert Schema(tables, SCHEMA.codes, {}).hash != SCHEMA.hash
     for change in ({"sensitive": False}, {"nullable": False}, {"type": Type.TEXT}, {"pattern": "x"}):
         assert with_column(dataclasses.replace(apcg, **change)).hash != SCHEMA.hash, change
 

@@ -1,0 +1,4 @@
+from coalition.rehearsal.founding import Options
+from coalition.rehearsal.rehearsing import rehearse
+
+__all__ = ["Options", "rehearse"]
