@@ -32,6 +32,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs_diff
+	$(BIN)/python -m tests.attack.mutations
 
 # Every kind of process of a coalition over Flower, killed at every exchange of a run.
 recovery: $(READY)

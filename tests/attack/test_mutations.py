@@ -186,6 +186,19 @@ def test_a_child_imports_the_copy_and_nothing_else(runner: Runner, unmutated: di
     assert found["exit"] == 0 and found["foreign"] == ["node", "node.slots"]
 
 
+def test_what_no_longer_fits_is_named_at_once() -> None:
+    """As `make check` does, long before a copy is made: a line that is gone, a module or a test that is."""
+    assert [one.name for one in ALL if mutations.stale(one)] == []
+    gone = "tests/unit/privacy/test_lattice.py::test_vanished"
+    for one, said in (
+        (replace(CLIP, find="this line stands nowhere"), "stands 0 times"),
+        (replace(CLIP, find="return "), "not once"),
+        (replace(CLIP, file="privacy/vanished.py"), "stands 0 times"),
+        (replace(CLIP, fails=(*CLIP.fails, gone)), f"no such test: {gone}"),
+    ):
+        assert said in mutations.stale(one)
+
+
 BAD = {
     "an unknown key": "defense = 'x'\n",
     "two lines": "find = 'a\\nb'\n",

@@ -78,6 +78,24 @@ def copy_project(target: Path) -> Path:
     return target
 
 
+def stale(mutation: Mutation, project: Path = ROOT) -> str:
+    """Why the mutation no longer fits the project: its line is not there exactly once, or a test is gone; or ""."""
+    times = _read(project / mutation.file).count(mutation.find)
+    if times != 1:
+        return f"{mutation.name}: its line stands {times} times in {mutation.file}, not once"
+    gone = [test for test in mutation.fails if not _is_written(test.partition("[")[0], project)]
+    return f"{mutation.name}: no such test: {', '.join(gone)}" if gone else ""
+
+
+def _is_written(test: str, project: Path) -> bool:
+    file, _, function = test.partition("::")
+    return f"def {function}(" in _read(project / file)
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
 def apply(mutation: Mutation, copy: Path) -> None:
     """Change the one line in the copy. Raises `BadMutationError` unless it stands there exactly once."""
     path = copy / mutation.file
