@@ -247,7 +247,8 @@ def test_a_school_that_cannot_be_reached_is_named(
             node = made.node(school, experiment)
             path = opened.enter_context(serving(made.folder / f"{index}.sock", partial(answer, node)))
             doors.append(f"{school}={path}")
-        code, _, shown = type_in(capfd, "coalition", *running_it(made, experiment, *doors), as_json=False)
+        command = (*running_it(made, experiment, *doors), "--wait", 20)
+        code, _, shown = type_in(capfd, "coalition", *command, as_json=False)
     assert (code, "[too_few_schools]" in shown, "school-2 (silent)" in shown) == (4, True, True)
     balances = made.desk("school-0").ledger.balances().values()
     assert [(balance.spent, balance.reserved) for balance in balances] == [(0, 0), (0, 0)]
