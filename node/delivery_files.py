@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node import stored_people
 from node.bulk.table import BulkTable, Table
 from node.errors import StorageFailed
+from node.stored_people import Fate
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,13 +33,29 @@ OFFLINE: Mapping[str, Any] = {
 }
 
 
-def write_tables(folder: Path, tables: Mapping[str, Table], report: Mapping[str, Any]) -> None:
-    """Write tables and report into an empty folder, and flush each file and the folder."""
+def write_tables(folder: Path, tables: Mapping[str, Table], report: Mapping[str, Any]) -> dict[str, int]:
+    """Write tables and report into an empty folder, and flush each file and the folder; return table -> rows."""
     dtypes = {table: {name: str(kind) for name, kind in frame.dtypes.items()} for table, frame in tables.items()}
     with _offline() as connection:
         for table, frame in tables.items():
             rows = frame if isinstance(frame, BulkTable) else connection.from_df(frame)
             rows.write_parquet(str(folder / f"{table}.parquet"))
+    _complete(folder, dtypes, report)
+    return {table: len(frame) for table, frame in tables.items()}
+
+
+def rewrite_tables(source: Path, folder: Path, fate: Fate) -> dict[str, int]:
+    """Write tables and report of one folder into an empty one, everybody under their fate; as `write_tables`."""
+    known = manifest(source)
+    rows = {
+        table: stored_people.write_renamed(source / f"{table}.parquet", folder / f"{table}.parquet", fate)
+        for table in known["tables"]
+    }
+    _complete(folder, known["tables"], known["report"])
+    return rows
+
+
+def _complete(folder: Path, dtypes: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps({"manifest": 1, "tables": dtypes, "report": report}), encoding="utf-8")
     for path in folder.iterdir():
         sync(path)
@@ -59,19 +77,30 @@ def read_tables(folder: Path, until_week: int | None = None) -> dict[str, pd.Dat
     until_week: leave out attendance of later weeks, and hold its students as a category, each text once: for features
     at that week, to which later rows mean nothing (`shared_schema/absence.py`).
     """
-    import duckdb
-
     kinds = manifest(folder)["tables"]
-    try:
-        with _offline() as connection:
-            return {
-                table: _frame(connection.read_parquet(str(folder / f"{table}.parquet")), dtypes)
-                if until_week is None or table != "attendance"
-                else _attendance(connection, str(folder / f"{table}.parquet"), dtypes, until_week)
-                for table, dtypes in kinds.items()
-            }
-    except (duckdb.Error, KeyError, TypeError, ValueError) as error:  # their words may quote a cell
-        raise _unreadable(type(error).__name__) from None
+    with _whole(), _offline() as connection:
+        return {
+            table: _frame(connection.read_parquet(str(folder / f"{table}.parquet")), dtypes)
+            if until_week is None or table != "attendance"
+            else _attendance(connection, str(folder / f"{table}.parquet"), dtypes, until_week)
+            for table, dtypes in kinds.items()
+        }
+
+
+def read_keys(folder: Path, table: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the different combinations of some columns of one table, those that are there; errors as `read_tables`."""
+    dtypes = manifest(folder)["tables"]
+    with _whole(), _offline() as connection:
+        kinds = {name: dtypes[table][name] for name in columns if name in dtypes[table]}
+        rows = connection.read_parquet(str(folder / f"{table}.parquet"))
+        return _frame(rows.select(*kinds).distinct() if kinds else rows.select("1 AS one").limit(1), kinds)
+
+
+def touched(folder: Path, fate: Fate) -> bool:
+    """Whether anybody in the tables of a folder has another fate than to stay; errors as `read_tables`."""
+    files = [folder / f"{table}.parquet" for table in manifest(folder)["tables"]]
+    with _whole():
+        return stored_people.touched(files, fate)
 
 
 def _frame(rows: duckdb.DuckDBPyRelation, dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -112,6 +141,16 @@ def _is_manifest(found: Any) -> bool:
         name.isidentifier() and isinstance(kinds, dict) and all(isinstance(kind, str) for kind in kinds.values())
         for name, kinds in tables.items()
     )
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, KeyError, TypeError, ValueError) as error:  # their words may quote a cell
+        raise _unreadable(type(error).__name__) from None
 
 
 def _unreadable(found: str) -> StorageFailed:

@@ -21,15 +21,18 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from node import delivery_files, stored_people
 from node import register as registers
 from node.bulk.table import BulkTable, Table
-from node.delivery_files import disk, manifest, read_tables, sync, write_flushed, write_tables
+from node.delivery_files import disk, manifest, read_tables, sync, write_flushed
 from node.errors import StorageFailed, UnusableInput
 from node.register import FIRST_GENERATION, UNCOUNTED, UNNAMED, Entry, Register
+from node.stored_people import Fate
 from node.union import doubles_of, merged_report, united
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ LOCK, INTAKE_LOCK = "store.lock", "intake.lock"
 STAGED = "staged-"
 READ_ATTEMPTS = 3  # a write that lands between two files of a read makes the reader start again
 
-Tables = Mapping[str, "pd.DataFrame"]
+Rows = Mapping[str, int]
 Delivered = Mapping[str, Table]
 Keys = Mapping[str, Sequence[str]]
 Found = TypeVar("Found")
@@ -80,8 +83,7 @@ class Store:
             before = self.register()
             self.check_place(tables, layout, replaces, shared)
             self._sweep(before)
-            name = self._staged(tables, report)
-            rows = {table: len(frame) for table, frame in tables.items()}
+            name, rows = self._staged(lambda staged: delivery_files.write_tables(staged, tables, report), report)
             entry = Entry(layout, 1, name, _now(), rows, str(report.get("verdict", "")))
             self._switch(replace(before.added(entry, replaces), generation=generation))
         return name
@@ -96,11 +98,10 @@ class Store:
             both = [] if entry.layout in {layout, *replaces} else sorted(set(tables) & set(entry.rows))
             if exclusive := [table for table in both if table not in shared]:
                 raise _taken(entry, exclusive)
-            there = read_tables(self._place(entry)) if both else {}
             for table in both:
-                mine = tables[table]
+                mine, there = tables[table], delivery_files.read_keys(self._place(entry), table, shared[table])
                 mine = mine.frame(shared[table]) if isinstance(mine, BulkTable) else mine
-                if doubles := doubles_of(mine, there[table], shared[table]):
+                if doubles := doubles_of(mine, there, shared[table]):
                     raise _taken(entry, [table], doubles)
 
     def withdraw(self, layout: str) -> Entry:
@@ -114,23 +115,21 @@ class Store:
             self._switch(after, swept=True)
         return next(entry for entry in reversed(after.entries) if entry.layout == layout)
 
-    def rewrite(self, change: Callable[[Tables], Tables], generation: int | None = None) -> int:
-        """Put every delivery that counts through `change`, all of them or none; return how many differ afterwards.
+    def rewrite(self, fate: Fate, generation: int | None = None) -> int:
+        """Put everybody in every delivery that counts under their fate, in all or in none; return how many differ.
 
-        change: tables -> tables, the same object for a table that stays as it is. generation: of the key the rows are
-        stored under from now on. What was there before is gone from the folder when this returns.
+        generation: of the key the rows are stored under from now on. No table is held in memory, and what was there
+        before is gone from the folder when this returns.
         """
         with disk(), self._writing():
             before = self.register()
             self._sweep(before)
-            changed: dict[str, tuple[str, Mapping[str, int]]] = {}
+            changed: dict[str, tuple[str, Rows]] = {}
             for entry in before.counting:
-                old = read_tables(self.folder / DELIVERIES / entry.name)
-                new = change(old)
-                if any(new[table] is not old[table] for table in old):
-                    report = manifest(self.folder / DELIVERIES / entry.name)["report"]
-                    rows = {table: len(frame) for table, frame in new.items()}
-                    changed[entry.name] = self._staged(new, report), rows
+                place = self._place(entry)
+                if delivery_files.touched(place, fate):
+                    fill = partial(delivery_files.rewrite_tables, place, fate=fate)
+                    changed[entry.name] = self._staged(fill, manifest(place)["report"])
             after = replace(before.renamed(changed), generation=generation or before.generation)
             self._switch(after, swept=True)
         return len(changed)
@@ -159,6 +158,10 @@ class Store:
                 return read(files)
 
         return self._reading(asked)
+
+    def rows_of(self, people: Collection[str]) -> dict[str, dict[str, int]]:
+        """Count the rows that these pseudonyms have in what counts: table -> pseudonym -> rows; {} if none does."""
+        return self.ask(lambda files: stored_people.rows_of(files, people)) if self.register().counting else {}
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """Return layout -> the report that was written with the delivery that counts; errors as `tables`."""
@@ -240,11 +243,11 @@ class Store:
     def _writing(self) -> AbstractContextManager[None]:
         return _locked(self.folder / LOCK)
 
-    def _staged(self, tables: Delivered, report: Mapping[str, Any]) -> str:
-        """Write one delivery in full, under the name it will count by; return that name."""
+    def _staged(self, fill: Callable[[Path], Rows], report: Mapping[str, Any]) -> tuple[str, Rows]:
+        """Let one delivery be written in full, under the name it will count by; return that name and table -> rows."""
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=self.folder / DELIVERIES))
         try:
-            write_tables(staged, tables, report)
+            rows = fill(staged)
             name = self._next_name()
             write_flushed(self.folder / REPORTS / f"{name}.json", json.dumps(report))
             staged.rename(self.folder / DELIVERIES / name)
@@ -252,7 +255,7 @@ class Store:
             shutil.rmtree(staged, ignore_errors=True)
             raise
         sync(self.folder / DELIVERIES)
-        return name
+        return name, rows
 
     def _next_name(self) -> str:
         names = [path.stem for place in (DELIVERIES, REPORTS) for path in (self.folder / place).iterdir()]

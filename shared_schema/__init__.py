@@ -1,6 +1,6 @@
 """The shared schema: tables, columns, codes and bounds, declared once for every school."""
 
-from shared_schema.columns import About, Bounds, CodeList, Column, Table, Text, Type
+from shared_schema.columns import PERSONS, About, Bounds, CodeList, Column, Table, Text, Type
 from shared_schema.errors import (
     DocumentError,
     ExtensionError,
@@ -13,6 +13,7 @@ from shared_schema.errors import (
 from shared_schema.schema import Schema, load_schema
 
 __all__ = [
+    "PERSONS",
     "About",
     "Bounds",
     "CodeList",

@@ -69,6 +69,9 @@ class About(enum.StrEnum):
         return self in (About.STUDENT, About.APPLICANT, About.STAFF)
 
 
+PERSONS = tuple(about.value for about in About if about.person)
+"""Columns of pseudonyms, by what they are called: a table about people has one of them."""
+
 _UNITS: Mapping[About, Text] = MappingProxyType(
     {
         About.STUDENT: Text("studenten", "students"),

@@ -6,7 +6,7 @@ repeated: a kill in the middle loses nothing and lets nothing through (`node/peo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,12 @@ from node.people import rotating, student_numbers, withheld
 from node.people.pseudonyms import Pseudonyms
 from node.people.rotating import check_generations
 from node.people.student_numbers import Reader
-from node.people.withheld import ERASED, OPTED_OUT, UNITS
+from node.people.withheld import ERASED, OPTED_OUT
 from node.store import Store
 from shared_schema import About
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
     from node.folder import NodeFolder
 
@@ -174,10 +172,7 @@ def _known(desk: _Desk, people: Iterable[str]) -> frozenset[str]:
     """Those who are in the permanent table, left out already, or in a stored row."""
     asked = set(people)
     known = set(desk.table.cohorts_of(asked)) | (asked & set(withheld.withheld(desk.table, ERASED)))
-    for table in _tables(desk.store).values():
-        for unit in (unit for unit in UNITS if unit in table):
-            known |= asked & set(table[unit].dropna().unique())
-    return frozenset(known)
+    return frozenset(known.union(*desk.store.rows_of(asked).values()))
 
 
 def _chosen(numbers: Sequence[Sequence[str]], known: frozenset[str]) -> set[str]:
@@ -189,18 +184,8 @@ def _one(written: Sequence[str], known: frozenset[str]) -> str:
     return next((pseudonym for pseudonym in written if pseudonym in known), written[0])
 
 
-def _tables(store: Store) -> Mapping[str, pd.DataFrame]:
-    return store.tables() if store.register().counting else {}
-
-
 def _preview(desk: _Desk, people: Iterable[str], title: str) -> list[Block]:
-    gone = frozenset(people)
-    rows = {
-        name: int(table[unit].isin(gone).sum())
-        for name, table in _tables(desk.store).items()
-        for unit in UNITS
-        if unit in table
-    }
+    rows = {table: sum(found.values()) for table, found in desk.store.rows_of(frozenset(people)).items()}
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count) or "-"
     words = [f"{title}; rijen / rows: {counts}.", KEPT]
     return [*words, *([RUNNING] if _running(desk.folder) else [])]

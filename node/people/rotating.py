@@ -22,8 +22,6 @@ from node.errors import UnusableInput
 from node.people import withheld
 from node.people.pseudonym_key import PseudonymKey
 from node.people.pseudonyms import Pseudonyms
-from node.people.withheld import UNITS
-from node.sources.formats import per_distinct
 from node.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from node.folder import NodeFolder
-    from node.store import Tables
 
 LOOKS, PAUSE = 40, 0.05  # a reader that meets the moment between 2 and 3 looks again, for two seconds at most
 
@@ -49,7 +46,7 @@ def rotate(folder: NodeFolder) -> int:
             with table.renewing(key) as connection:
                 withheld.record(connection, "key rotated", 0)
                 if store.register().generation < key.generation:
-                    store.rewrite(lambda tables: _renewed(tables, key), key.generation)
+                    store.rewrite(key.renewed, key.generation)
         folder.next_pseudonym_key.replace(folder.pseudonym_key)
         sync(folder.pseudonym_key.parent)
     return key.generation
@@ -104,15 +101,6 @@ def _next_key(folder: NodeFolder, store: Store, table: Pseudonyms) -> PseudonymK
     staged.replace(folder.next_pseudonym_key)
     sync(staged.parent)
     return fresh
-
-
-def _renewed(tables: Tables, key: PseudonymKey) -> Tables:
-    """The tables with every person under the next pseudonym; tables about nobody as they are."""
-    renewed = dict(tables)
-    for name, table in tables.items():
-        for unit in (unit for unit in UNITS if unit in table):
-            renewed[name] = table.assign(**{unit: per_distinct(table[unit], key.renewed, "string")})
-    return renewed
 
 
 def _unfinished() -> UnusableInput:

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.people.pseudonyms import Pseudonyms
-from node.store import Store, Tables
-from shared_schema import About
+from node.store import Store
 
 OPTED_OUT, ERASED = "optout", "erased"
-UNITS = tuple(about.value for about in About if about.person)  # columns of pseudonyms, by what they are called
 UNKNOWN = 0  # in the table of forgotten cohorts: the account "unknown"
 
 
@@ -106,20 +104,10 @@ def settle(store: Store, table: Pseudonyms) -> int:
     if not table.read("SELECT only FROM pending"):
         return 0
     gone = without_rows(table)
-    changed = store.rewrite(lambda tables: _without(tables, gone))
+    changed = store.rewrite(lambda person: None if person in gone else person)
     with table.transaction() as connection:
         connection.execute("DELETE FROM pending")
     return changed
-
-
-def _without(tables: Tables, gone: frozenset[str]) -> Tables:
-    kept = dict(tables)
-    for name, table in tables.items():
-        for unit in (unit for unit in UNITS if unit in table):
-            there = ~table[unit].isin(gone)
-            if not there.all():
-                kept[name] = table[there].reset_index(drop=True)
-    return kept
 
 
 def left_out(table: Pseudonyms) -> frozenset[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.delivery_files import OFFLINE
 from node.quality.thresholds import DECLARED
-from shared_schema import Schema, Type
+from shared_schema import PERSONS, Schema, Type
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +36,6 @@ COUNTED_IN: Mapping[str, str] = {  # the date that says in which school year a r
     "application": "created",
 }
 IDENTITY = ("person", "enrolment")
-UNITS = ("student", "applicant", "staff")
 LADDER = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 60, 80, 100, 200, 500, 1000, 2000, 4000)
 """Upper ends of the bins of every bounded number: declared, the same for all columns and schools."""
 UNBINNED = frozenset({"enrolment.cohort"})  # the school year itself
@@ -159,7 +158,7 @@ def measured(tables: Opened, schema: Schema, few: int = DECLARED.few) -> Numbers
 def _of_table(tables: Opened, table: str, schema: Schema) -> TableNumbers:
     columns = [name for name in tables.columns[table] if name in schema.table(table).columns]
     rows = _with_year(table, tables.columns[table])
-    unit = next((name for name in UNITS if name in columns), None)
+    unit = next((name for name in PERSONS if name in columns), None)
     counts = ", ".join(f'count("{name}")' for name in columns)
     people = f'count(DISTINCT "{unit}")' if unit else "0"
     found = tables.connection.execute(

@@ -13,7 +13,7 @@ import pytest
 
 from node import store
 from node.errors import StorageFailed, UnusableInput
-from node.store import CURRENT, DELIVERIES, Store, Tables
+from node.store import CURRENT, DELIVERIES, Store
 
 FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 
@@ -38,6 +38,11 @@ def killed_writer(folder: Path, step: int) -> int:
 
 def frame(number: int) -> pd.DataFrame:
     return pd.DataFrame({"n": pd.array([number], dtype="Int64")})
+
+
+def people(*pseudonyms: str | None, unit: str = "student") -> pd.DataFrame:
+    numbers = pd.array(range(len(pseudonyms)), dtype="Int64")
+    return pd.DataFrame({unit: pd.array(pseudonyms, dtype="string"), "n": numbers})
 
 
 def write(folder: Path, number: int) -> None:
@@ -251,37 +256,52 @@ def test_a_folder_of_the_version_before_opens(tmp_path: Path) -> None:
 def test_a_rewrite_changes_all_deliveries_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two layouts; the second cannot be changed: the first is as it was. Else both are, and only what changed."""
     store = Store.open(tmp_path)
-    store.write({"person": frame(1)}, of("osiris", 1))
-    store.write({"survey": frame(7)}, of("job", 7))
+    store.write({"person": people("a", "b", None), "open": frame(5)}, of("osiris", 1))
+    store.write({"survey": people("c", unit="staff")}, of("job", 7))
 
-    def empty_person(tables: Tables) -> dict[str, pd.DataFrame]:
-        return {name: table.iloc[:0] if name == "person" else table for name, table in tables.items()}
-
-    def failing(tables: Tables) -> dict[str, pd.DataFrame]:
-        if "survey" in tables:
+    def failing(person: str) -> str | None:
+        if person == "c":
             raise OSError
-        return empty_person(tables)
+        return None
 
     with pytest.raises(StorageFailed):
         store.rewrite(failing)
-    assert store.tables()["person"]["n"].tolist() == [1]
+    assert sorted(store.tables()["person"]["student"].dropna()) == ["a", "b"]
     before = store.register().of_layout("job")
-    assert store.rewrite(empty_person) == 1
-    assert store.tables()["person"].empty and store.register().of_layout("job") == before
-    assert store.register().of_layout("osiris").rows == {"person": 0}  # type: ignore[union-attr]
+    assert store.rewrite(lambda person: {"a": None, "b": "d"}.get(person, person)) == 1
+    found = store.tables()
+    rows = found["person"].sort_values("n").reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows, people("a", "d", None).iloc[1:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(found["open"], frame(5))
+    assert store.register().of_layout("job") == before
+    assert store.register().of_layout("osiris").rows == {"person": 2, "open": 1}  # type: ignore[union-attr]
+    assert {name: report["number"] for name, report in store.reports().items()} == {"osiris": 1, "job": 7}
     assert len(list((tmp_path / DELIVERIES).iterdir())) == 2
+    assert store.rewrite(lambda _: None) == 2
+    pd.testing.assert_frame_equal(store.tables()["survey"], people(unit="staff"))
+
+
+def test_rows_of_people_are_counted_where_they_stand(tmp_path: Path) -> None:
+    """Every table, every population; who has none is not named, and before the first delivery nobody has."""
+    store = Store.open(tmp_path)
+    assert store.rows_of({"a"}) == {}
+    store.write({"person": people("a", "b", "a", None), "open": frame(5)}, of("osiris", 1))
+    store.write({"survey": people("c", unit="staff")}, of("job", 7))
+    assert store.rows_of({"a", "c", "z"}) == {"person": {"a": 2}, "survey": {"c": 1}}
+    assert store.rows_of(set()) == {"person": {}, "survey": {}}
 
 
 def test_a_rewrite_that_cannot_remove_what_was_there_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that had to go are gone when it returns, or the operator hears of it and repeats the command."""
-    write(tmp_path, 1)
+    store = Store.open(tmp_path)
+    store.write({"person": people("a")}, {})
     real = shutil.rmtree
     monkeypatch.setattr(shutil, "rmtree", lambda path, **_: (_ for _ in ()).throw(PermissionError(str(path))))
     with pytest.raises(StorageFailed) as found:
-        Store.open(tmp_path).rewrite(lambda tables: {name: table.iloc[:0] for name, table in tables.items()})
+        store.rewrite(lambda _: None)
     assert found.value.code == "not_removed"
     monkeypatch.setattr(shutil, "rmtree", real)
-    Store.open(tmp_path).rewrite(lambda tables: tables)
+    store.rewrite(lambda person: person)
     assert len(list((tmp_path / DELIVERIES).iterdir())) == 1
 
 
