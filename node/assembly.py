@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import pandas as pd
-
     from experiments.definition import Experiment
     from experiments.students import Students
     from shared_schema import Schema
@@ -107,36 +105,19 @@ def _students(folder: NodeFolder, schema: Schema, sizes: Mapping[int, int]) -> C
     a cohort was never shown to be large enough. Who opted out has none either. A run
     that is prepared keeps the rows it has.
     """
-    from node.people import rotating, withheld
-    from node.people.pseudonyms import Pseudonyms
-    from node.store import Store
+    from node.people import by_person
     from shared_schema.facts import of_students
 
     def students(experiment: Experiment) -> Students:
-        with Pseudonyms.open(folder.data) as pseudonyms:
-            week = experiment.definition.features.cutoff_week
-            tables = of_students(rotating.tables_in_step(Store.open(folder.data), pseudonyms, week))
-            everyone = {student for table in tables.values() for student in table["student"].unique()}
-            first, cohorts = pseudonyms.first_of(everyone), pseudonyms.cohorts_of(everyone)
-            out = withheld.left_out(pseudonyms)
+        found = by_person.read(folder.data, experiment.definition.features.cutoff_week)
         declared = {
             student: cohort
-            for student, cohort in cohorts.items()
-            if cohort and sizes.get(cohort, 0) > 0 and first[student] not in out
+            for student, cohort in found.cohorts.items()
+            if cohort and sizes.get(cohort, 0) > 0 and student not in found.left_out
         }
-        return selection.select(_by_person(tables, first), declared, experiment, schema)
+        return selection.select(of_students(found.tables), declared, experiment, schema)
 
     return students
-
-
-def _by_person(tables: Mapping[str, pd.DataFrame], first: Mapping[str, str]) -> Mapping[str, pd.DataFrame]:
-    """The rows under each person's first pseudonym: a number linked since it was taken in makes no second vector."""
-    if all(student == known for student, known in first.items()):
-        return tables
-    return {
-        name: table.assign(student=table["student"].astype("string").map(first).astype("string"))
-        for name, table in tables.items()
-    }
 
 
 def _incident_log(folder: NodeFolder) -> Callable[[str], None]:

@@ -30,6 +30,7 @@ OFFLINE: Mapping[str, Any] = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "threads": "2",
+    "temp_directory": "",  # rows are never written beside the store, not even for a moment
 }
 
 
@@ -74,15 +75,15 @@ def write_flushed(path: Path, text: str) -> None:
 def read_tables(folder: Path, until_week: int | None = None) -> dict[str, pd.DataFrame]:
     """Return table -> rows, in the types they were written with; raises StorageFailed for a damaged folder.
 
-    until_week: leave out attendance of later weeks, and hold its students as a category, each text once: for features
-    at that week, to which later rows mean nothing (`shared_schema/absence.py`).
+    The students of attendance are a category, each text once: it is the one table with many rows a student. until_week:
+    leave out attendance of later weeks, which mean nothing to features at that week (`shared_schema/absence.py`).
     """
     kinds = manifest(folder)["tables"]
     with _whole(), _offline() as connection:
         return {
-            table: _frame(connection.read_parquet(str(folder / f"{table}.parquet")), dtypes)
-            if until_week is None or table != "attendance"
-            else _attendance(connection, str(folder / f"{table}.parquet"), dtypes, until_week)
+            table: _attendance(connection, str(folder / f"{table}.parquet"), dtypes, until_week)
+            if table == "attendance" and "student" in dtypes
+            else _frame(connection.read_parquet(str(folder / f"{table}.parquet")), dtypes)
             for table, dtypes in kinds.items()
         }
 
@@ -108,11 +109,13 @@ def _frame(rows: duckdb.DuckDBPyRelation, dtypes: Mapping[str, str]) -> pd.DataF
 
 
 def _attendance(
-    connection: duckdb.DuckDBPyConnection, file: str, dtypes: Mapping[str, str], until_week: int
+    connection: duckdb.DuckDBPyConnection, file: str, dtypes: Mapping[str, str], until_week: int | None
 ) -> pd.DataFrame:
     import pandas as pd
 
-    rows = connection.read_parquet(file).filter(f"week <= {int(until_week)} OR week IS NULL")
+    rows = connection.read_parquet(file)
+    if until_week is not None:
+        rows = rows.filter(f"week <= {int(until_week)} OR week IS NULL")
     students = rows.select("student").distinct().order("student").df()["student"]
     numbered = connection.from_df(pd.DataFrame({"student": students, "number": range(len(students))}))
     others = [name for name in dtypes if name != "student"]

@@ -137,8 +137,8 @@ class Store:
     def tables(self, until_week: int | None = None) -> dict[str, pd.DataFrame]:
         """Return every table of the deliveries that count, in the schema's dtypes.
 
-        until_week: leave out attendance of later weeks and hold its students as a category: all that features at that
-        week need, in a fraction of the memory. Raises UnusableInput when nothing was taken in yet, StorageFailed when a
+        The students of attendance are a category. until_week: leave out attendance of later weeks, which features at
+        that week do not need. Raises UnusableInput when nothing was taken in yet, StorageFailed when a
         file cannot be read.
         """
         return self._reading(lambda found: united([read_tables(self._place(entry), until_week) for entry in found]))

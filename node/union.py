@@ -22,13 +22,22 @@ def united(deliveries: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.Dat
         for table, frame in delivery.items():
             parts.setdefault(table, []).append(frame)
     return {
-        table: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True).astype(_dtypes(frames))
+        table: frames[0] if len(frames) == 1 else pd.concat(_in_step(frames), ignore_index=True).astype(_dtypes(frames))
         for table, frames in parts.items()
     }
 
 
+def _in_step(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Frames whose categories, if they have any, are the same ones: a category per frame does not stack."""
+    from pandas.api.types import union_categoricals
+
+    named = [name for name, kind in frames[0].dtypes.items() if kind == "category"]
+    every = {name: union_categoricals([frame[name] for frame in frames]).categories for name in named}
+    return [frame.assign(**{name: frame[name].cat.set_categories(every[name]) for name in named}) for frame in frames]
+
+
 def _dtypes(frames: Sequence[pd.DataFrame]) -> dict[str, Any]:
-    return {name: kind for frame in frames for name, kind in frame.dtypes.items()}
+    return {name: kind for frame in frames for name, kind in frame.dtypes.items() if kind != "category"}
 
 
 def merged_report(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ public day, the day until which the data are known.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,7 @@ import pandas as pd
 
 from node.errors import UnusableInput
 from node.ingest import first_cohorts
-from node.people import withheld
-from node.people.pseudonyms import Pseudonyms
-from node.people.rotating import tables_in_step
-from node.store import Store
+from node.people import by_person
 from shared_schema import Schema, features, outcomes
 from shared_schema.facts import Facts, days, of_students, texts
 from shared_schema.stays import day_number, rows_on, still_enrolled, years_later
@@ -76,20 +73,12 @@ class People:
 
 
 def read_tables(folder: NodeFolder) -> dict[str, pd.DataFrame]:
-    """The tables of the deliveries that count, each student under the first pseudonym of the person.
+    """The tables about students of the deliveries that count, each person as one student.
 
     Who opted out or was erased has no rows here: on no list, and no model learns from them. Raises as `Store.tables`.
     """
-    with Pseudonyms.open(folder.data) as pseudonyms:
-        tables = of_students(tables_in_step(Store.open(folder.data), pseudonyms))
-        everyone = {student for table in tables.values() for student in table["student"].unique()}
-        first, out = pseudonyms.first_of(everyone), withheld.left_out(pseudonyms)
-    return {name: _by_person(table, first, out) for name, table in tables.items()}
-
-
-def _by_person(table: pd.DataFrame, first: Mapping[str, str], without: Collection[str]) -> pd.DataFrame:
-    named = table.assign(student=table["student"].map(first).astype(table["student"].dtype))
-    return named[~named["student"].isin(without)].reset_index(drop=True)
+    found = by_person.read(folder.data)
+    return of_students(found.without(found.left_out))
 
 
 def people(tables: Tables, schema: Schema, outcome: str, as_of: datetime.date | None, today: datetime.date) -> People:

@@ -20,9 +20,7 @@ from node.errors import UnusableInput
 from node.folder import NodeFolder, read_card
 from node.founding import existing
 from node.local.people import last_date
-from node.people import withheld
-from node.people.pseudonyms import Pseudonyms
-from node.people.rotating import tables_in_step
+from node.people import by_person
 from node.store import Store
 from shared_schema import Schema
 from shared_schema.facts import Facts, days
@@ -91,7 +89,8 @@ def open_school(root: Path, as_of: str | None = None, today: datetime.date | Non
     never after today. Raises `UnusableInput` for no node, no delivery, no dated enrolment, or a day to come.
     """
     folder, now = existing(root), today or datetime.datetime.now(tz=datetime.UTC).date()
-    tables, objected = _tables(folder)
+    found = by_person.read(folder.data)
+    tables = found.without(found.without_rows)
     since = _first_date(tables)
     known = _day(as_of, now) if as_of else last_date(tables, now)
     if since is None or known is None:
@@ -99,24 +98,7 @@ def open_school(root: Path, as_of: str | None = None, today: datetime.date | Non
         raise UnusableInput("no_dates", rule, "no dated enrolment in the delivery", remedy)
     school = str(read_card(folder)["name"])
     delivery = ", ".join(entry.name for entry in Store.open(folder.data).register().counting)
-    return School(folder, school, tables, open_schema(folder), delivery, since, known, now, objected)
-
-
-def _tables(folder: NodeFolder) -> tuple[dict[str, pd.DataFrame], frozenset[str]]:
-    """Every table by person, without who was erased, and who objected."""
-    with Pseudonyms.open(folder.data) as pseudonyms:
-        tables = tables_in_step(Store.open(folder.data), pseudonyms)
-        everyone = {student for table in tables.values() if "student" in table for student in table["student"].unique()}
-        first = pseudonyms.first_of(everyone)
-        gone, out = withheld.without_rows(pseudonyms), withheld.left_out(pseudonyms)
-    return {name: _by_person(table, first, gone) for name, table in tables.items()}, out
-
-
-def _by_person(table: pd.DataFrame, first: Mapping[str, str], gone: frozenset[str]) -> pd.DataFrame:
-    if "student" not in table:  # about staff, teams or the public
-        return table
-    named = table.assign(student=table["student"].map(first).astype(table["student"].dtype))
-    return named[~named["student"].isin(gone)].reset_index(drop=True)
+    return School(folder, school, tables, open_schema(folder), delivery, since, known, now, found.left_out)
 
 
 def chosen_years(school: School, asked: str | None) -> tuple[int, ...]:

@@ -41,7 +41,6 @@ LADDER = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 60, 
 UNBINNED = frozenset({"enrolment.cohort"})  # the school year itself
 IN_MEMORY: Mapping[str, Any] = {
     **OFFLINE,
-    "temp_directory": "",  # rows are never written beside the store, not even for a moment
     "preserve_insertion_order": "false",
     "memory_limit": "768MiB",  # nothing is put aside, so this is enough or the answer fails; ten million rows take less
 }

@@ -15,7 +15,7 @@ from experiments.definition import Experiment
 from experiments.students import Students
 from node import assembly
 from node.ingest import ingest
-from node.people import withheld
+from node.people import by_person, withheld
 from node.people.pseudonym_key import PseudonymKey
 from node.people.pseudonyms import Pseudonyms
 from node.store import Store
@@ -80,7 +80,7 @@ def test_a_number_linked_after_intake_makes_no_second_vector(
     Two vectors of one person, both paid by one account, would be twice the sensitivity that the account pays for.
     """
     if not defended:
-        monkeypatch.setattr(assembly, "_by_person", lambda tables, _: tables)
+        monkeypatch.setattr(by_person, "_named", lambda tables, _: tables)
     assert len(_rows(made, 2022, 2023)) == 4
     folder = made.node_folder(SCHOOL)
     key = PseudonymKey.load(folder.pseudonym_key)

@@ -102,19 +102,5 @@ def test_the_week_is_the_last_one_that_half_of_the_students_have_something_in() 
     assert module.weeks_in(found, pd.Index([])) == 0
 
 
-def test_rows_of_who_is_left_out_are_gone_before_anything_is_learned() -> None:
-    """An opt-out is no row with an empty score: there is no row."""
-    frame = tables()["enrolment"]
-    kept = module._by_person(frame, {student: student for student in frame["student"]}, {pseudonym(3)})
-    assert pseudonym(3) not in set(kept["student"])
-    assert len(kept) == len(frame) - 1
-
-
-def test_a_linked_number_is_the_person_first_seen() -> None:
-    frame = tables()["enrolment"].iloc[:2]
-    linked = {pseudonym(0): pseudonym(0), pseudonym(1): pseudonym(0)}
-    assert set(module._by_person(frame, linked, set())["student"]) == {pseudonym(0)}
-
-
 def test_the_schema_of_the_test_is_the_shared_one() -> None:
     assert school().schema.hash == SCHEMA.hash
