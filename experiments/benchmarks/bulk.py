@@ -157,9 +157,10 @@ def main(students: int = STUDENTS) -> bool:
     with tempfile.TemporaryDirectory() as place:
         size = make_exports(Path(place), students)
         runs = sorted((compare(Path(place)) for _ in range(RUNS)), key=lambda run: run.ratio)
+        care = _run("node.people.measuring", place)
     ratios, found = ", ".join(f"{run.ratio:.2f}" for run in runs), runs[len(runs) // 2]
     node, script = found.node, found.script
-    ratio, peak = found.ratio, max(run.node["peak"] for run in runs)
+    ratio, peak = found.ratio, max(care["peak"], *(run.node["peak"] for run in runs))
     equal = all(all(run.equal.values()) for run in runs)
     report.say(f"   {node['rows']['attendance']:,} rows of attendance from {size / 2**20:,.0f} MiB of CSV")
     report.say(f"   script (casts, pseudonyms, Parquet): {script['seconds']:.1f} s, peak {script['peak']:,.0f} MiB")
@@ -169,6 +170,11 @@ def main(students: int = STUDENTS) -> bool:
     )
     report.say(f"   node / script, quality report included: {found.walk / script['seconds']:.2f}")
     report.say(f"   node / script of each of {RUNS} runs, without that part: {ratios}; the middle one counts")
+    changes = (care["remove"] + care["rotate"]) / found.walk
+    report.say(
+        f"   removing a student {care['remove']:.1f} s ({care['rows']:,.0f} rows), another key for all pseudonyms "
+        f"{care['rotate']:.1f} s: together {changes:.2f} times the walk, peak {care['peak']:,.0f} MiB"
+    )
     return report.show(
         [
             report.Figure("same tables", str(equal), "True", equal),

@@ -27,11 +27,11 @@ def measure(folder: Path, week: int) -> dict[str, object]:
     schema = load_schema()
     begun = time.perf_counter()
     done = ingest(folder / "exports", folder / "mapping.yaml", folder / "data", KEY, schema, bulk_from=0)
-    stored, peaks = time.perf_counter(), [_peak()]
+    stored, peaks = time.perf_counter(), [peak()]
     store = Store.open(folder / "data")
     built = features.build(store.tables(week), features.available(schema, week), week, schema)
     finished = time.perf_counter()
-    peaks.append(_peak())
+    peaks.append(peak())
     files = {path.stem: path for path in (store.folder / DELIVERIES / done.delivery).glob("*.parquet")}
     look(files, schema, done.quality.tolerance, {}, None)
     return {
@@ -46,7 +46,7 @@ def measure(folder: Path, week: int) -> dict[str, object]:
     }
 
 
-def _peak() -> float:
+def peak() -> float:
     """The most memory this process had at once, in MiB (`getrusage` would give that of the parent)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
