@@ -161,8 +161,13 @@ def _read_file(path: Path, source: Source, books: Workbooks, most: int | None) -
 
 def _queried(source: Source, sql: Sql, databases: Databases, most: int | None) -> tuple[Sheet, str]:
     """The rows of a query, and the database they came from in place of a file."""
-    label = f"sql:{sql.connection}"
+    label = query_label(sql)
     return _with_header(Path(label), source, _first(databases.rows(sql), most), "SQL", "utf-8"), label
+
+
+def query_label(sql: Sql) -> str:
+    """Return what stands for a query where a file has its name."""
+    return f"sql:{sql.connection}"
 
 
 def _sheets(path: Path, source: Source, books: Workbooks, most: int | None) -> dict[str, Sheet]:

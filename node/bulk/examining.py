@@ -7,7 +7,7 @@ The path is that of `node/ingest.py`, with DuckDB carrying the rows: `csv_readin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import count as count_up
 from pathlib import Path
@@ -20,12 +20,14 @@ from node.bulk.csv_reading import read_csv
 from node.bulk.filling import Filling
 from node.bulk.protecting import People, protect
 from node.bulk.table import BulkTable
-from node.bulk.walking import of_frame, walk
+from node.bulk.walking import Part, of_frame, parquet_part, query_part, text_part, walk, workbook_part
 from node.bulk.workshop import Workshop
 from node.bulk.writing import written
 from node.conformance import Measured, Quality, TableQuality, quality_of
 from node.intake import Detected, matching_files, read_exports, sources_there
 from node.mapping import counted, identifier_of, references, settings_of
+from node.sources.sql_source import Databases
+from node.sources.workbook import Workbooks
 from shared_schema import About
 from shared_schema.report import Finding, count
 from shared_schema.validation import report_of, structure_of
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 STAGE = "innemen / taking in"
 TEXT_FILES = (".csv", ".tsv", ".txt", ".asc")
+ROWS = (*TEXT_FILES, ".parquet", ".xlsx")  # files that are walked row by row
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,19 @@ class Found:
 
 
 def is_large(folder: Path, document: MappingDocument, only: str | None, bulk_from: int) -> bool:
-    """Say whether the text files of a mapping have so many bytes that their rows are better not held in memory.
+    """Say whether the files of a mapping have so many bytes that their rows are better not held in memory.
 
-    Never where rows are told apart by their place in the file: such a pseudonym is made from the file as a whole.
+    Always with a query: how much it gives is known afterwards. Never where rows are told apart by their place in the
+    file: such a pseudonym is made from the file as a whole.
     """
     identifiers = [document.identifier, *(source.identifier for source in document.sources.values())]
     if any(identifier and identifier.row for identifier in identifiers):
         return False
-    there = [source for source in sources_there(folder, document.sources, only).values() if source.sql is None]
+    there = sources_there(folder, document.sources, only).values()
+    if any(source.sql for source in there):
+        return True
     files = [path for source in there for path in matching_files(folder, source, only)]
-    return sum(path.stat().st_size for path in files if path.suffix.lower() in TEXT_FILES) >= bulk_from
+    return sum(path.stat().st_size for path in files if path.suffix.lower() in ROWS) >= bulk_from
 
 
 def examine(
@@ -104,10 +110,11 @@ def examine(
     sources: dict[str, Coded] = {}
     shop, there = Workshop(places.work), places.there(document)
     tell = _teller(progress, len(there) + len(document.tables))
-    with ExitStack() as open_files:
+    with ExitStack() as files, Workbooks() as books, Databases(places.connections) as databases:
+        reader = _Reader(document, places, shop, files, books, databases)
         for name, source in there.items():
             tell(name)
-            for raw in _read(name, source, document, places, shop, open_files):
+            for raw in reader.read(name, source):
                 detected += raw.detected
                 identifier = identifier_of(document, raw.source, raw.sample.columns)
                 sources[raw.source] = protect(raw, identifier, document.drop, people(raw.source), shop)
@@ -167,17 +174,39 @@ def _identical(
     return found
 
 
-def _read(
-    name: str, source: Source, document: MappingDocument, places: Places, shop: Workshop, open_files: ExitStack
-) -> list[Raw]:
-    """One source, or one for each kind of record in it."""
-    plain = not (source.sql or source.records or source.name or source.xml)
-    paths = matching_files(places.exports, source, places.only) if plain else []
-    if not paths or any(path.suffix.lower() not in TEXT_FILES or not path.stat().st_size for path in paths):
-        exports = read_exports(places.exports, {name: source}, places.only, connections=places.connections)
-        return [of_frame(export, _needed(full, document), shop) for full, export in exports.items()]
-    needed = _needed(name, document)
-    return [read_csv(name, paths, source, needed, shop, open_files) or walk(name, paths, source, needed, shop)]
+@dataclass(frozen=True)
+class _Reader:
+    """What reads the sources of one delivery; files, workbooks and databases stay open until their rows were taken."""
+
+    document: MappingDocument
+    places: Places
+    shop: Workshop
+    files: ExitStack
+    books: Workbooks
+    databases: Databases
+
+    def read(self, name: str, source: Source) -> list[Raw]:
+        """One source, or one for each kind of record in it."""
+        needed, shop = _needed(name, self.document), self.shop
+        if source.sql is not None:
+            return [walk(name, [query_part(source.sql, self.databases)], source, needed, shop)]
+        paths = matching_files(self.places.exports, source, self.places.only)
+        whole = source.records or source.name or source.xml or any(not path.stat().st_size for path in paths)
+        kind = Path(source.file).suffix.lower()
+        if whole or kind not in ROWS:
+            exports = read_exports(self.places.exports, {name: source}, self.places.only)
+            return [of_frame(export, _needed(full, self.document), shop) for full, export in exports.items()]
+        read = read_csv(name, paths, source, needed, shop, self.files) if kind in TEXT_FILES else None
+        return [read or walk(name, [self._part(path, source) for path in paths], source, needed, shop)]
+
+    def _part(self, path: Path, source: Source) -> AbstractContextManager[Part]:
+        match path.suffix.lower():
+            case ".parquet":
+                return parquet_part(path)
+            case ".xlsx":
+                return workbook_part(path, source, self.books)
+            case _:
+                return text_part(path, source)
 
 
 def _needed(name: str, document: MappingDocument) -> Needed:

@@ -1,13 +1,15 @@
-"""Arrives: the files of a source, or the source as a frame. Leaves: the source as numbers, made row by row in Python.
+"""Arrives: the parts of a source, or the source as a frame. Leaves: the source as numbers, made row by row in Python.
 
-For whatever DuckDB is not asked to read: other encodings, quotes in odd places, line ends of two kinds, workbooks and
-records. Text files are walked a piece at a time, so that memory holds the different texts and never the rows.
+For whatever DuckDB is not asked to read: text in other encodings, with quotes in odd places or line ends of two kinds,
+Parquet files, workbooks and queries. They are walked a piece at a time, so that memory holds the different texts and
+never the rows. A frame is what was read as a whole: records and XML.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,15 +29,19 @@ from node.intake import (
     header_of,
     headers_differ,
     nameless,
+    query_label,
     text_rows,
 )
 from node.sources.detection import SEPARATOR_NAMES, encoding_of, separator_of
+from node.sources.parquet import parquet_rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from node.mapping_document import Source
+    from node.mapping_document import Source, Sql
+    from node.sources.sql_source import Databases
+    from node.sources.workbook import Workbooks
 
 PIECE = 50_000  # rows
 
@@ -79,30 +85,67 @@ class _Coder:
         return Raw(source, query, columns, texts, padded(sample), detected, self.rows, repeated, self.table)
 
 
-def walk(name: str, paths: Sequence[Path], source: Source, needed: Needed, shop: Workshop) -> Raw:
-    """Return a source of text files with one kind of row. Raises UnusableInput as `node.intake.read_exports` does."""
+@dataclass(frozen=True)
+class Part:
+    """One file or query of a source while it is open: its numbered rows, the header first.
+
+    label: what it is called; separator: of its cells, or the kind of file that it is; encoding: as `Sheet` has it.
+    """
+
+    label: Path
+    rows: Iterator[tuple[int, list[str]]]
+    separator: str
+    encoding: str
+
+
+@contextmanager
+def text_part(path: Path, source: Source) -> Iterator[Part]:
+    """A text file."""
+    encoding = encoding_of(path, source.encoding)
+    separator = separator_of(path, source, encoding)
+    with text_rows(path, encoding, separator) as rows:
+        yield Part(path, rows, separator, encoding)
+
+
+def parquet_part(path: Path) -> AbstractContextManager[Part]:
+    """A Parquet file."""
+    return nullcontext(Part(path, parquet_rows(path), "Parquet", "utf-8"))
+
+
+def workbook_part(path: Path, source: Source, books: Workbooks) -> AbstractContextManager[Part]:
+    """One sheet of a workbook."""
+    return nullcontext(Part(path, books.rows(path, source.sheet), "Excel", "workbook"))
+
+
+def query_part(sql: Sql, databases: Databases) -> AbstractContextManager[Part]:
+    """A query, under the name of its database."""
+    return nullcontext(Part(Path(query_label(sql)), databases.rows(sql), "SQL", "utf-8"))
+
+
+def walk(
+    name: str, parts: Sequence[AbstractContextManager[Part]], source: Source, needed: Needed, shop: Workshop
+) -> Raw:
+    """Return a source with one kind of row. Raises UnusableInput as `node.intake.read_exports` does."""
     coder: _Coder | None = None
     detected: list[Detected] = []
-    other = ""
-    for path in paths:
-        encoding = encoding_of(path, source.encoding)
-        separator = separator_of(path, source, encoding)
-        with text_rows(path, encoding, separator) as rows:
-            names = list(source.columns) or header_of(path, rows)
+    first_file, other = "", ""
+    for opened in parts:
+        with opened as part:
+            names = list(source.columns) or header_of(part.label, part.rows)
             named = [column for column in names if column]
             coder = coder or _Coder(named, needed, shop)
-            other = other or (path.name if named != coder.names else "")
+            first_file = first_file or part.label.name
+            other = other or (part.label.name if named != coder.names else "")
             before, first = coder.rows, list[list[str]]()
-            for piece in _pieces(path, names, even_rows(path, names, rows, separator)):
+            for piece in _pieces(part.label, names, even_rows(part.label, names, part.rows, part.separator)):
                 first += piece[: SAMPLE_ROWS - len(first)]
                 if not other:
                     coder.add(piece)
-        sheet = Sheet(named, first, SEPARATOR_NAMES[separator], encoding)
-        detected.append(
-            replace(describe(name, path.name, sheet, frame_of(sheet), source.missing), rows=coder.rows - before)
-        )
+        sheet = Sheet(named, first, SEPARATOR_NAMES.get(part.separator, part.separator), part.encoding)
+        shown = describe(name, part.label.name, sheet, frame_of(sheet), source.missing)
+        detected.append(replace(shown, rows=coder.rows - before))
     if coder is None or other:
-        raise headers_differ(name, other, paths[0].name)
+        raise headers_differ(name, other, first_file)
     return coder.raw(name, tuple(detected))
 
 
@@ -119,7 +162,7 @@ def _pieces(path: Path, names: Sequence[str], rows: Iterator[list[str]]) -> Iter
 
 
 def of_frame(export: Export, needed: Needed, shop: Workshop) -> Raw:
-    """Return a source that was read as a whole: a workbook, records, or whatever is no plain text file."""
+    """Return a source that was read as a whole: records, XML, or files whose names hold cells."""
     names = [str(name) for name in export.frame]
     coder = _Coder(names, needed, shop)
     rows = zip(*(export.frame[name].tolist() for name in names), strict=True)

@@ -284,6 +284,32 @@ def test_queries_of_one_intake_see_one_moment(server: Server, connections: Calla
         assert list(databases.rows(source.sql)) == first
 
 
+@pytest.mark.postgres
+def test_queries_of_one_delivery_see_one_moment(
+    server: Server, connections: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Somebody enrols while the second query is begun: that student is in neither table, not in one of the two."""
+    server.run("CREATE TABLE inschrijving (nummer text, team text); INSERT INTO inschrijving VALUES ('1', 'Zorg')")
+    grant(server)
+    query = '{sql: {connection: sis, query: "SELECT nummer, team FROM inschrijving"}}'
+    mapping = f"mapping: 1\nlayout: sis\ntitle: {{nl: t, en: t}}\nsources: {{s: {query}, t: {query}}}\n"
+    mapping += "identifier: {column: nummer}\ntables:\n"
+    mapping += "  person: {source: s, columns: {geslacht: {constant: V}}}\n"
+    mapping += "  enrolment: {source: t, columns: {enrolment_id: {constant: '1'}, team: team}}\n"
+    (tmp_path / "m.yaml").write_text(mapping)
+    (tmp_path / "exports").mkdir()
+
+    def enrolling(_stage: str, _done: int, _total: int, at_work: str = "") -> None:
+        if at_work == "t":
+            server.run("INSERT INTO inschrijving VALUES ('2', 'Zorg')")
+
+    key, where = PseudonymKey(b"k" * 32), connections(server.reader)
+    words = tmp_path / "exports", tmp_path / "m.yaml", tmp_path / "data", key, load_schema()
+    for rows in (1, 2):
+        done = ingest(*words, connections=where, progress=enrolling if rows == 1 else None)
+        assert [table.kept for table in done.quality.tables] == [rows, rows]
+
+
 # ---- addresses and words
 
 
