@@ -12,6 +12,7 @@ import pytest
 
 import node.cli
 from experiments import terminal
+from node import delivery_files
 from node import store as node_store
 from node.errors import NodeError
 from node.people.pseudonyms import Pseudonyms
@@ -146,7 +147,7 @@ def _code_in(said: bytes) -> str:
 
 
 def _in_place(self: Store, tables: Any, report: Any, *_: Any) -> str:
-    node_store.write_tables(self.folder / node_store.DELIVERIES / self.current(), tables, report)
+    delivery_files.write_tables(self.folder / node_store.DELIVERIES / self.current(), tables, report)
     return self.current()
 
 
@@ -154,7 +155,7 @@ def _pointer_first(self: Store, tables: Any, report: Any, *_: Any) -> str:
     name = self._next_name()
     self._switch(self.register().added(Entry("proef", 1, name, "", dict.fromkeys(tables, 0), "pass")))
     (self.folder / node_store.DELIVERIES / name).mkdir()
-    node_store.write_tables(self.folder / node_store.DELIVERIES / name, tables, report)
+    delivery_files.write_tables(self.folder / node_store.DELIVERIES / name, tables, report)
     return name
 
 
