@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -39,8 +40,11 @@ NUMBERS = [_bsn(31_000_000 + 7_919 * index) for index in range(STUDENTS)]
 OWN = [f"77{index:05d}31" for index in range(STUDENTS)]
 MARKS = (
     *("Klaverina", "Markerstroem", "klaver.example", "Verzonnenlaan", "GEHEIM-4711", "1234ZZ", "1234 ZZ", "06987654"),
-    *("NL91ABNA0417164300", "NL91 ABNA", "2006-03-", "-03-2006", "200603", *NUMBERS, *OWN),
+    *("NL91ABNA0417164300", "NL91 ABNA", "2006-03-", "-03-2006", *NUMBERS, *OWN),
 )
+BORN = re.compile(rb"(?<![0-9a-f])200603(\d\d)?(?![0-9a-f])")
+"""A day or month of birth without hyphens; within the hex digits of pseudonyms these six stand by chance."""
+
 Row = Mapping[str, str]
 
 
@@ -202,7 +206,13 @@ def found_in(said: str, folder: NodeFolder) -> set[str]:
     """Where a mark stands: every file of the node, unpacked, but the drop folder's; and all that was said."""
     places = {"said": said.encode()}
     places |= {str(path.relative_to(folder.root)): raw for path, raw in kept(folder)}
-    return {f"{name}: {mark}" for name, raw in places.items() for mark in MARKS if mark.encode() in raw}
+    return {f"{name}: {mark}" for name, raw in places.items() for mark in marks_in(raw)}
+
+
+def marks_in(raw: bytes) -> list[str]:
+    """Every mark that stands in these bytes."""
+    born = ["200603"] if BORN.search(raw) else []
+    return [*(mark for mark in MARKS if mark.encode() in raw), *born]
 
 
 def kept(folder: NodeFolder) -> Iterator[tuple[Path, bytes]]:
@@ -327,7 +337,7 @@ def test_no_planted_identifier_is_in_a_reply(tmp_path: Path) -> None:
     replies += [answer(nodes["school-0"], mark.encode() * times) for mark in MARKS for times in (1, 50)]
     assert len(replies) > 24
     assert found_in("", folder) == set()
-    assert [mark for mark in MARKS if any(mark.encode() in reply for reply in replies)] == []
+    assert [mark for reply in replies for mark in marks_in(reply)] == []
 
 
 # ---- the defences off: found
